@@ -1,0 +1,1 @@
+//! What programs use: typed sockets, contexts, monitors.

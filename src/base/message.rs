@@ -1,0 +1,559 @@
+//! Messages and their frames.
+//!
+//! ```text
+//!   Message ── One(Frame)                    the usual case: no allocation up to 64 octets
+//!           └─ Many(Arc<Vec<Frame>>)         multipart: a clone is one reference count
+//!   Frame   ── Inline { len, [u8; 64] }      copied, never counted
+//!           └─ Shared(Bytes)                 reference counted, never copied
+//! ```
+//!
+//! 64 octets is the size people measure, so that is where inline ends: a frame is 72 octets
+//! wide and a message no wider.
+
+use std::{
+    fmt,
+    ops::{Deref, Index},
+    str::Utf8Error,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+/// Bodies up to this many octets live inside the frame itself.
+pub const INLINE_OCTETS_MAX: usize = 64;
+
+/// One frame: a run of octets that travels whole.
+///
+/// A frame is a slice (`Deref<Target = [u8]>`). Cloning copies at most 64 octets or counts one
+/// reference.
+#[derive(Clone)]
+pub struct Frame(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline {
+        len: u8,
+        octets: [u8; INLINE_OCTETS_MAX],
+    },
+    Shared(Bytes),
+}
+
+impl Frame {
+    /// A frame of no octets.
+    pub const fn empty() -> Frame {
+        Frame(Repr::Inline {
+            len: 0,
+            octets: [0; INLINE_OCTETS_MAX],
+        })
+    }
+
+    /// A frame with a copy of `octets`.
+    #[inline]
+    pub fn copy_from(octets: &[u8]) -> Frame {
+        if octets.len() <= INLINE_OCTETS_MAX {
+            let mut inline = [0; INLINE_OCTETS_MAX];
+            inline[..octets.len()].copy_from_slice(octets);
+            Frame(Repr::Inline {
+                len: octets.len() as u8,
+                octets: inline,
+            })
+        } else {
+            Frame(Repr::Shared(Bytes::copy_from_slice(octets)))
+        }
+    }
+
+    /// The octets.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, octets } => &octets[..usize::from(*len)],
+            Repr::Shared(octets) => octets,
+        }
+    }
+
+    /// The octets as text.
+    ///
+    /// # Errors
+    /// If they are not UTF-8.
+    pub fn as_str(&self) -> Result<&str, Utf8Error> {
+        std::str::from_utf8(self)
+    }
+
+    /// The octets as [`Bytes`]: free above 64 octets, a copy below.
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Inline { len, octets } => Bytes::copy_from_slice(&octets[..usize::from(len)]),
+            Repr::Shared(octets) => octets,
+        }
+    }
+
+    /// The shared octets behind this frame, if it has any: what can be sent without a copy.
+    pub(crate) fn shared(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Repr::Inline { .. } => None,
+            Repr::Shared(octets) => Some(octets),
+        }
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Frame {
+        Frame::empty()
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Frame) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Frame {}
+
+macro_rules! frame_equals {
+    ($($other:ty),*) => {$(
+        impl PartialEq<$other> for Frame {
+            fn eq(&self, other: &$other) -> bool {
+                let other: &[u8] = other.as_ref();
+                self.as_slice() == other
+            }
+        }
+    )*};
+}
+
+frame_equals!(str, &str, [u8], &[u8], Vec<u8>, String, Bytes);
+
+impl<const N: usize> PartialEq<[u8; N]> for Frame {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        self.as_slice() == other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for Frame {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        self.as_slice() == *other
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 32;
+        if self.len() <= SHOWN {
+            write!(f, "b\"{}\"", self.escape_ascii())
+        } else {
+            write!(
+                f,
+                "b\"{}…\" ({} octets)",
+                self[..SHOWN].escape_ascii(),
+                self.len()
+            )
+        }
+    }
+}
+
+impl From<&[u8]> for Frame {
+    fn from(octets: &[u8]) -> Frame {
+        Frame::copy_from(octets)
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Frame {
+    fn from(octets: &[u8; N]) -> Frame {
+        Frame::copy_from(octets)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Frame {
+    fn from(octets: [u8; N]) -> Frame {
+        Frame::copy_from(&octets)
+    }
+}
+
+impl From<&str> for Frame {
+    fn from(text: &str) -> Frame {
+        Frame::copy_from(text.as_bytes())
+    }
+}
+
+impl From<&String> for Frame {
+    fn from(text: &String) -> Frame {
+        Frame::copy_from(text.as_bytes())
+    }
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Frame {
+        Frame::from(text.into_bytes())
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(octets: Vec<u8>) -> Frame {
+        if octets.len() <= INLINE_OCTETS_MAX {
+            Frame::copy_from(&octets)
+        } else {
+            Frame(Repr::Shared(Bytes::from(octets)))
+        }
+    }
+}
+
+impl From<Bytes> for Frame {
+    fn from(octets: Bytes) -> Frame {
+        if octets.len() <= INLINE_OCTETS_MAX {
+            Frame::copy_from(&octets)
+        } else {
+            Frame(Repr::Shared(octets))
+        }
+    }
+}
+
+impl From<&Bytes> for Frame {
+    fn from(octets: &Bytes) -> Frame {
+        Frame::from(octets.clone())
+    }
+}
+
+/// A message: one frame or several, delivered whole or not at all.
+///
+/// Anything that is text or octets converts into a message of one frame; arrays of two and more,
+/// tuples and iterators give several frames.
+///
+/// ```
+/// use hubless::Message;
+///
+/// let one = Message::from("hello");
+/// assert_eq!(one[0], "hello");
+///
+/// let two = Message::from(("weather.paris", "21"));
+/// assert_eq!(two.len(), 2);
+/// assert_eq!(two[1].as_str()?, "21");
+///
+/// let many: Message = (0..5u32).map(|n| n.to_string()).collect();
+/// assert_eq!(many.len(), 5);
+/// # Ok::<(), std::str::Utf8Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Message(Frames);
+
+#[derive(Clone)]
+enum Frames {
+    One(Frame),
+    Many(Arc<Vec<Frame>>),
+}
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames::Many(Arc::default())
+    }
+}
+
+impl Message {
+    /// A message without frames, to be filled by [`push`](Message::push).
+    ///
+    /// A message that is sent without any frame travels as one empty frame: the wire knows no
+    /// message without frames.
+    pub fn new() -> Message {
+        Message::default()
+    }
+
+    /// The frames, first to last.
+    #[inline]
+    pub fn frames(&self) -> &[Frame] {
+        match &self.0 {
+            Frames::One(frame) => std::slice::from_ref(frame),
+            Frames::Many(frames) => frames,
+        }
+    }
+
+    /// How many frames.
+    pub fn len(&self) -> usize {
+        self.frames().len()
+    }
+
+    /// Has it no frames at all? (A message of one empty frame is not empty in this sense.)
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Octets in all frames together.
+    pub fn octets(&self) -> usize {
+        self.frames().iter().map(|frame| frame.len()).sum()
+    }
+
+    /// The frame at `index`, if there is one.
+    pub fn frame(&self, index: usize) -> Option<&Frame> {
+        self.frames().get(index)
+    }
+
+    /// The first frame's octets; empty if there is none. What a topic is matched against.
+    pub fn first(&self) -> &[u8] {
+        self.frames().first().map_or(&[], Frame::as_slice)
+    }
+
+    /// The text of a message of one frame; of several, the text of the first.
+    ///
+    /// # Errors
+    /// If it is not UTF-8.
+    pub fn as_str(&self) -> Result<&str, Utf8Error> {
+        std::str::from_utf8(self.first())
+    }
+
+    /// Adds a frame at the end.
+    pub fn push(&mut self, frame: impl Into<Frame>) {
+        let frame = frame.into();
+        match &mut self.0 {
+            Frames::Many(frames) if frames.is_empty() => self.0 = Frames::One(frame),
+            Frames::Many(frames) => Arc::make_mut(frames).push(frame),
+            Frames::One(first) => {
+                let first = std::mem::take(first);
+                self.0 = Frames::Many(Arc::new(vec![first, frame]));
+            }
+        }
+    }
+
+    /// Puts a frame in front of all others: one more layer of envelope.
+    pub fn push_front(&mut self, frame: impl Into<Frame>) {
+        let frame = frame.into();
+        match &mut self.0 {
+            Frames::Many(frames) if frames.is_empty() => self.0 = Frames::One(frame),
+            Frames::Many(frames) => Arc::make_mut(frames).insert(0, frame),
+            Frames::One(last) => {
+                let last = std::mem::take(last);
+                self.0 = Frames::Many(Arc::new(vec![frame, last]));
+            }
+        }
+    }
+
+    /// Takes the first frame off: one layer of envelope. `None` if there are no frames.
+    pub fn pop_front(&mut self) -> Option<Frame> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut rest = std::mem::take(self).into_frames();
+        let first = rest.remove(0);
+        *self = Message::from(rest);
+        Some(first)
+    }
+
+    /// The frames by value.
+    pub fn into_frames(self) -> Vec<Frame> {
+        match self.0 {
+            Frames::One(frame) => vec![frame],
+            Frames::Many(frames) => Arc::try_unwrap(frames).unwrap_or_else(|arc| (*arc).clone()),
+        }
+    }
+
+    /// The octets of a message of one frame; `Err` gives a message of several (or none) back.
+    ///
+    /// # Errors
+    /// The message itself, unless it has exactly one frame.
+    pub fn into_single(self) -> Result<Frame, Message> {
+        match self.0 {
+            Frames::One(frame) => Ok(frame),
+            Frames::Many(_) => Err(self),
+        }
+    }
+
+    /// Iterates over the frames.
+    pub fn iter(&self) -> std::slice::Iter<'_, Frame> {
+        self.frames().iter()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.frames()).finish()
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        self.frames() == other.frames()
+    }
+}
+
+impl Eq for Message {}
+
+impl Index<usize> for Message {
+    type Output = Frame;
+
+    /// The frame at `index`.
+    ///
+    /// # Panics
+    /// If there is no such frame; [`Message::frame`] does not.
+    fn index(&self, index: usize) -> &Frame {
+        &self.frames()[index]
+    }
+}
+
+impl<'a> IntoIterator for &'a Message {
+    type Item = &'a Frame;
+    type IntoIter = std::slice::Iter<'a, Frame>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Message {
+    type Item = Frame;
+    type IntoIter = std::vec::IntoIter<Frame>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.into_frames().into_iter()
+    }
+}
+
+impl From<Frame> for Message {
+    #[inline]
+    fn from(frame: Frame) -> Message {
+        Message(Frames::One(frame))
+    }
+}
+
+impl From<Vec<Frame>> for Message {
+    fn from(mut frames: Vec<Frame>) -> Message {
+        match (frames.len(), frames.pop()) {
+            (1, Some(only)) => Message(Frames::One(only)),
+            (_, last) => {
+                frames.extend(last);
+                Message(Frames::Many(Arc::new(frames)))
+            }
+        }
+    }
+}
+
+macro_rules! single_frame {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Message {
+            #[inline]
+            fn from(body: $kind) -> Message {
+                Message::from(Frame::from(body))
+            }
+        }
+    )*};
+}
+
+single_frame!(&[u8], &str, &String, String, Vec<u8>, Bytes, &Bytes);
+
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(octets: &[u8; N]) -> Message {
+        Message::from(Frame::from(octets))
+    }
+}
+
+impl From<&Message> for Message {
+    fn from(message: &Message) -> Message {
+        message.clone()
+    }
+}
+
+impl<T: Into<Frame>, const N: usize> From<[T; N]> for Message {
+    fn from(frames: [T; N]) -> Message {
+        frames.into_iter().collect()
+    }
+}
+
+impl<T: Into<Frame>> From<Vec<T>> for Message
+where
+    T: NotAnOctet,
+{
+    fn from(frames: Vec<T>) -> Message {
+        frames.into_iter().collect()
+    }
+}
+
+#[doc(hidden)]
+/// Kept apart from `u8` and [`Frame`], whose vectors have conversions of their own.
+pub trait NotAnOctet {}
+impl NotAnOctet for &str {}
+impl NotAnOctet for String {}
+impl NotAnOctet for &[u8] {}
+impl NotAnOctet for Vec<u8> {}
+impl NotAnOctet for Bytes {}
+
+impl<A: Into<Frame>, B: Into<Frame>> From<(A, B)> for Message {
+    fn from((a, b): (A, B)) -> Message {
+        Message::from(vec![a.into(), b.into()])
+    }
+}
+
+impl<A: Into<Frame>, B: Into<Frame>, C: Into<Frame>> From<(A, B, C)> for Message {
+    fn from((a, b, c): (A, B, C)) -> Message {
+        Message::from(vec![a.into(), b.into(), c.into()])
+    }
+}
+
+impl<F: Into<Frame>> FromIterator<F> for Message {
+    fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Message {
+        Message::from(frames.into_iter().map(Into::into).collect::<Vec<Frame>>())
+    }
+}
+
+impl<F: Into<Frame>> Extend<F> for Message {
+    fn extend<I: IntoIterator<Item = F>>(&mut self, frames: I) {
+        for frame in frames {
+            self.push(frame);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_body_fits_without_making_the_message_wider() {
+        assert_eq!(size_of::<Frame>(), 72);
+        assert_eq!(size_of::<Message>(), 72);
+    }
+
+    #[test]
+    fn inline_ends_where_it_says() {
+        assert!(Frame::from(vec![1; INLINE_OCTETS_MAX]).shared().is_none());
+        assert!(
+            Frame::from(vec![1; INLINE_OCTETS_MAX + 1])
+                .shared()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn frames_go_in_and_come_out_in_order() {
+        let mut message = Message::new();
+        assert!(message.is_empty());
+        for part in ["a", "b", "c"] {
+            message.push(part);
+        }
+        message.push_front("id");
+        assert_eq!(message, Message::from(["id", "a", "b", "c"]));
+        assert_eq!(message.pop_front().expect("four frames"), "id");
+        assert_eq!(message.len(), 3);
+        assert_eq!(message.octets(), 3);
+        assert_eq!(Message::from(vec!["x", "y"]).len(), 2);
+        assert_eq!(Message::from(vec![1u8, 2]).len(), 1);
+    }
+
+    #[test]
+    fn a_clone_shares_what_is_large() {
+        let body = Bytes::from(vec![7; 1000]);
+        let message = Message::from(body.clone());
+        let copy = message.clone();
+        assert_eq!(copy[0].as_ptr(), body.as_ptr());
+    }
+}

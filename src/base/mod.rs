@@ -1,0 +1,12 @@
+//! The ground floor: words that every room uses.
+
+pub mod endpoint;
+pub mod error;
+pub mod event;
+pub mod message;
+pub mod options;
+pub mod socket_type;
+pub mod stats;
+pub mod sync;
+pub mod time;
+pub mod tuning;

@@ -1,0 +1,187 @@
+//! What a socket can be told. Typed, checked when set, in the units Rust uses.
+//!
+//! The builders of the typed sockets fill an [`Options`]; it is read when a socket binds,
+//! connects or queues. Defaults are those of a library that must not hang or storm: they differ
+//! from libzmq's in linger, reconnection and size limits, as each field says.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::message::Message;
+
+/// All options of one socket.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Messages queued for one peer before a send waits, fails or drops; 0: no limit.
+    pub send_hwm: usize,
+    /// Messages received from one peer and not yet taken; 0: no limit.
+    pub recv_hwm: usize,
+    /// How long a closed socket goes on delivering what it has queued.
+    pub linger: Linger,
+    /// How long `send` waits; `None`: for ever.
+    pub send_timeout: Option<Duration>,
+    /// How long `recv` waits; `None`: for ever.
+    pub recv_timeout: Option<Duration>,
+    /// When to try again after a connection failed or was lost.
+    pub reconnect: Reconnect,
+    /// How long one attempt to connect may take; `None`: as long as the system tries.
+    pub connect_timeout: Option<Duration>,
+    /// How long a peer may take from the connection to the end of the handshake.
+    pub handshake_timeout: Option<Duration>,
+    /// A PING is sent this often; `None`: never.
+    pub heartbeat_interval: Option<Duration>,
+    /// Silence after a PING that ends the connection; `None`: as long as the interval.
+    pub heartbeat_timeout: Option<Duration>,
+    /// What our PING asks of the peer: close after this much silence. At most 6553.5 s on the
+    /// wire.
+    pub heartbeat_ttl: Option<Duration>,
+    /// Octets in one message, all frames together; a peer that sends more is disconnected.
+    pub message_octets_max: u64,
+    /// Frames in one message; a peer that sends more is disconnected.
+    pub message_frames_max: usize,
+    /// Octets of topics one subscriber may hold at this publisher.
+    pub topic_octets_max: usize,
+    /// Handshakes that may be unfinished at one time; further peers wait in the backlog.
+    pub handshakes_max: usize,
+    /// Queue only for connections that are complete, instead of as soon as `connect` was called.
+    pub immediate: bool,
+    /// Keep only the newest message in each queue (one frame each; HWMs do not apply).
+    pub conflate: bool,
+    /// What we call ourselves towards a ROUTER; empty: it makes a name up. At most 255 octets,
+    /// the first not zero.
+    pub routing_id: Bytes,
+    /// Kernel send buffer, octets; `None`: the system's choice.
+    pub send_buffer: Option<usize>,
+    /// Kernel receive buffer, octets; `None`: the system's choice.
+    pub recv_buffer: Option<usize>,
+    /// TCP keep-alive.
+    pub keepalive: Keepalive,
+    /// Use IPv6 too: names resolve to both families, `*` binds both.
+    pub ipv6: bool,
+    /// Connections the kernel queues for `accept`.
+    pub backlog: u32,
+    /// IP type of service (`IP_TOS`); 0: the system's.
+    pub tos: u32,
+    /// ROUTER: what to do with a newcomer that calls itself as somebody already here.
+    pub router_handover: bool,
+    /// ROUTER, DEALER, REQ: send an empty message to each new peer.
+    pub probe_router: bool,
+    /// REQ: number each request on the wire, so that late answers are recognised.
+    pub req_correlate: bool,
+    /// XPUB: which subscriptions it shows.
+    pub xpub_verbosity: Verbosity,
+    /// XPUB: subscriptions are shown but not applied; the application says which count.
+    pub xpub_manual: bool,
+    /// PUB, XPUB: a full subscriber makes the send wait instead of losing the message.
+    pub no_drop: bool,
+    /// PUB, XPUB: the first message for each new subscriber.
+    pub welcome: Option<Message>,
+    /// PUB, XPUB, SUB: deliver what does *not* match. Set it on both sides.
+    pub invert_matching: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            send_hwm: 1000,
+            recv_hwm: 1000,
+            linger: Linger::For(Duration::from_secs(1)),
+            send_timeout: None,
+            recv_timeout: None,
+            reconnect: Reconnect::default(),
+            connect_timeout: None,
+            handshake_timeout: Some(Duration::from_secs(30)),
+            heartbeat_interval: None,
+            heartbeat_timeout: None,
+            heartbeat_ttl: None,
+            message_octets_max: 1 << 30,
+            message_frames_max: 65_536,
+            topic_octets_max: 64 << 20,
+            handshakes_max: 1024,
+            immediate: false,
+            conflate: false,
+            routing_id: Bytes::new(),
+            send_buffer: None,
+            recv_buffer: None,
+            keepalive: Keepalive::System,
+            ipv6: false,
+            backlog: 1024,
+            tos: 0,
+            router_handover: false,
+            probe_router: false,
+            req_correlate: false,
+            xpub_verbosity: Verbosity::First,
+            xpub_manual: false,
+            no_drop: false,
+            welcome: None,
+            invert_matching: false,
+        }
+    }
+}
+
+/// How long a closed socket goes on delivering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linger {
+    /// Drop what is queued at once.
+    Drop,
+    /// Deliver for at most this long. The default is one second.
+    For(Duration),
+    /// Deliver however long it takes. A process may hang at its end.
+    Forever,
+}
+
+/// When to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconnect {
+    /// Wait a random time of up to `min`, then up to twice that, and so on up to `max` (full
+    /// jitter); start over at `min` once a handshake succeeded. The default is 100 ms to 5 s.
+    Backoff {
+        /// The first wait's limit.
+        min: Duration,
+        /// The limit of all waits.
+        max: Duration,
+    },
+    /// Never: an endpoint that failed stays gone.
+    Never,
+}
+
+impl Default for Reconnect {
+    fn default() -> Reconnect {
+        Reconnect::Backoff {
+            min: Duration::from_millis(100),
+            max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// TCP keep-alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keepalive {
+    /// As the system is set.
+    #[default]
+    System,
+    /// Off.
+    Off,
+    /// On, with these times; `None` leaves the system's.
+    On {
+        /// Silence before the first probe.
+        idle: Option<Duration>,
+        /// Between probes.
+        interval: Option<Duration>,
+        /// Probes without answer that end the connection.
+        count: Option<u32>,
+    },
+}
+
+/// Which subscriptions an XPUB shows to its application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// The first subscription to a topic and the last cancellation.
+    #[default]
+    First,
+    /// Every subscription, and the last cancellation.
+    Subscriptions,
+    /// Every subscription and every cancellation.
+    All,
+}

@@ -1,0 +1,46 @@
+//! Every constant of tuning: its unit, and its reason.
+
+use std::time::Duration;
+
+/// Octets that one read takes at most. 256 KiB loses nothing to larger ones on TCP and gains a
+/// third over 64 KiB on Unix sockets.
+pub const READ_OCTETS: usize = 256 << 10;
+
+/// Octets queued for a connection at which the sender itself writes them out: raw sockets pass
+/// about as much in 64 KiB writes as in larger ones, and it is near 1000 messages of 64 octets,
+/// the default mark.
+pub const FLUSH_OCTETS: usize = 64 << 10;
+
+/// How long octets lie, after a sender left them in the hope of more, before the reactor writes
+/// them out.
+pub const SWEEP: Duration = Duration::from_micros(50);
+
+/// Bodies up to this many octets are copied in between their neighbours; larger ones are written
+/// from where they lie. Below it a copy costs less than one more slice in the write.
+pub const COPY_OCTETS_MAX: usize = 8 << 10;
+
+/// Slices in one vectored write (the system's own limit is 1024).
+pub const WRITE_SLICES_MAX: usize = 64;
+
+/// A body of at least this many octets, when not all there yet, is read straight into a buffer
+/// of its own.
+pub const LARGE_OCTETS: usize = 16 << 10;
+
+/// How far the buffer of a large body is grown ahead of what has arrived: a lying length costs no
+/// more than this.
+pub const GROW_OCTETS: usize = 1 << 20;
+
+/// Messages a receiver moves out of a lane at one time.
+pub const WINDOW_MESSAGES: usize = 256;
+
+/// Octets read from one connection before others get their turn.
+pub const TURN_OCTETS: usize = 1 << 20;
+
+/// Connections accepted in one turn.
+pub const TURN_ACCEPTS: usize = 64;
+
+/// How long a listener rests when descriptors have run out.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Octets in all handshake words of one peer: greeting, READY, ERROR.
+pub const HANDSHAKE_OCTETS_MAX: usize = 64 << 10;

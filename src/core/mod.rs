@@ -1,0 +1,1 @@
+//! Sockets, sessions, dialers and listeners: where the three columns meet.

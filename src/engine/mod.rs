@@ -1,0 +1,1 @@
+//! One connection's protocol, sans-IO: octets and time in, messages, events and octets out.

@@ -1,0 +1,32 @@
+//! ZeroMQ-style sockets in pure Rust.
+//!
+//! PUB/SUB, PUSH/PULL, REQ/REP and their kin over ZMTP 3.1, on a mio reactor, with no hub in the
+//! middle.
+
+mod api;
+mod base;
+mod core;
+mod engine;
+mod pattern;
+mod pipe;
+mod reactor;
+mod transport;
+mod wire;
+
+pub use base::{
+    endpoint::Endpoint,
+    error::{Error, ErrorKind, RecvError, SendError},
+    event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
+    message::{Frame, Message},
+    options::{Keepalive, Linger, Reconnect, Verbosity},
+    socket_type::SocketType,
+    stats::LaneStats,
+    time::Time,
+};
+
+/// The inner rooms, for our own tests, benches and fuzz targets. Not public API.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{base, core, engine, pattern, pipe, reactor, transport, wire};
+}

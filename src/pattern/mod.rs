@@ -1,0 +1,1 @@
+//! Who gets a message: the socket types' rules over lanes.

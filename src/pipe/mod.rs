@@ -1,0 +1,1 @@
+//! The queues between a socket and its peers.

@@ -1,0 +1,1 @@
+//! How octets move: tcp and ipc on mio.
