@@ -27,6 +27,30 @@ pub use base::{
 /// The inner rooms, for our own tests, benches and fuzz targets. Not public API.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
+#[allow(missing_docs)]
 pub mod internals {
-    pub use crate::{base, core, engine, pattern, pipe, reactor, transport, wire};
+    pub mod base {
+        pub use crate::base::*;
+    }
+    pub mod core {
+        pub use crate::core::*;
+    }
+    pub mod engine {
+        pub use crate::engine::*;
+    }
+    pub mod pattern {
+        pub use crate::pattern::*;
+    }
+    pub mod pipe {
+        pub use crate::pipe::*;
+    }
+    pub mod reactor {
+        pub use crate::reactor::*;
+    }
+    pub mod transport {
+        pub use crate::transport::*;
+    }
+    pub mod wire {
+        pub use crate::wire::*;
+    }
 }
