@@ -3,7 +3,8 @@
 //! ```text
 //!   Metal ── clock, randomness, name resolution, where a reactor runs
 //!     ├─ Selector   readiness of many sources (one per socket, one per reactor; they nest)
-//!     │    └─ Bell  wakes one selector from any thread
+//!     │    ├─ Bell      wakes one selector from any thread
+//!     │    └─ Registry  adds sources from any thread, while the owner polls
 //!     ├─ Stream     a connection: octets in order, both ways
 //!     └─ Acceptor   a listening point
 //! ```
@@ -131,8 +132,30 @@ pub trait Selector: Send {
     /// When descriptors run out.
     fn bell(&self) -> io::Result<Arc<dyn Bell>>;
 
+    /// A second handle on what this selector watches, for threads other than its owner.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    fn registry(&self) -> io::Result<Box<dyn Registry>>;
+
     /// This selector as a source for another one: readable while it has something ready.
     fn source(&self) -> SourceId;
+}
+
+/// Adds and removes the sources of one selector, also while its owner is polling it.
+pub trait Registry: Send + Sync {
+    /// As [`Selector::register`]; a poll under way sees the source at once.
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    fn register(&self, source: SourceId, token: usize) -> io::Result<()>;
+
+    /// As [`Selector::deregister`]. A readiness that a poll has already collected may still be
+    /// reported.
+    ///
+    /// # Errors
+    /// When it was not registered.
+    fn deregister(&self, source: SourceId) -> io::Result<()>;
 }
 
 /// Wakes one selector. Rings may melt into one.
