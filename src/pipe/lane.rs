@@ -1,0 +1,515 @@
+//! The lane: one bounded queue between a socket and one peer, in one direction.
+//!
+//! Credit is counted as libzmq counts it, in whole messages, and comes back in steps:
+//!
+//! ```text
+//!   high-water mark 8, low-water step 4
+//!
+//!   written   0 1 2 3 4 5 6 7 8 | full ...............| 9 10 11 12 | full
+//!   taken     0                 | 1  2  3  4          |            |
+//!   credited  0                 | 0  0  0  4 ─ rings the writer    |
+//! ```
+//!
+//! A writer that was refused says that it waits; the reader's step that makes room says so in
+//! its answer, and whoever took that step rings the writer, after it has let go of the lane. In
+//! the same way a reader that found nothing is rung by the message that ends the drought. A lane
+//! knows nobody: bells are its callers' business.
+
+use std::{collections::VecDeque, fmt};
+
+use super::{Outbox, chunks::Chunks};
+use crate::base::{
+    message::{Frame, Message},
+    stats::LaneStats,
+    sync::{Mutex, Rank},
+    tuning,
+};
+
+/// One direction of one peer.
+pub struct Lane {
+    inner: Mutex<Inner>,
+}
+
+/// What a lane keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Messages as they are: inproc, and everything received.
+    Messages,
+    /// Octets in frames of ZMTP 2.0 and 3.x, ready to be written.
+    Octets,
+}
+
+struct Inner {
+    queue: Queue,
+    hwm: u64,
+    conflate: bool,
+    /// Messages accepted, ever.
+    written: u64,
+    /// Messages the reader has done with, ever.
+    taken: u64,
+    /// `taken` as far as the writer may know: a multiple of the low-water step.
+    credited: u64,
+    writer_waits: bool,
+    reader_waits: bool,
+    writer_gone: bool,
+    reader_gone: bool,
+    octets: u64,
+    refused: u64,
+    dropped: u64,
+    lost: u64,
+}
+
+enum Queue {
+    Messages(VecDeque<Message>),
+    Octets {
+        chunks: Chunks,
+        /// Words of the protocol, which go before the next message and count against no mark.
+        control: Vec<u8>,
+        /// May messages leave? Not before the handshake is done.
+        open: bool,
+    },
+}
+
+/// A message was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The reader had found nothing and must be rung.
+    pub ring_reader: bool,
+    /// Octets that wait to be written; 0 in a lane of messages.
+    pub octets: usize,
+    /// Nothing was waiting before.
+    pub first: bool,
+    /// There is no room for another one.
+    pub full: bool,
+}
+
+/// Why a message was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// At the high-water mark.
+    Full,
+    /// The reader is gone for good.
+    Closed,
+}
+
+impl Lane {
+    /// An empty lane; `hwm` 0 means no limit. Both ends begin as waiting: the first message rings
+    /// the reader.
+    pub fn new(store: Store, hwm: usize, conflate: bool) -> Lane {
+        let queue = match store {
+            Store::Messages => Queue::Messages(VecDeque::new()),
+            Store::Octets => Queue::Octets {
+                chunks: Chunks::default(),
+                control: Vec::new(),
+                open: false,
+            },
+        };
+        let inner = Inner {
+            queue,
+            hwm: hwm as u64,
+            conflate,
+            written: 0,
+            taken: 0,
+            credited: 0,
+            writer_waits: false,
+            reader_waits: true,
+            writer_gone: false,
+            reader_gone: false,
+            octets: 0,
+            refused: 0,
+            dropped: 0,
+            lost: 0,
+        };
+        Lane {
+            inner: Mutex::new(Rank::Lane, inner),
+        }
+    }
+
+    // ---- the writer's side
+
+    /// Takes in the message made of `head` (an envelope), then `message`.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] at the mark: the refusal is not counted, and the writer will be rung
+    /// once there is room. [`Refused::Closed`] when the reader is gone.
+    #[inline]
+    pub fn push(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
+        let mut inner = self.inner.lock();
+        if inner.reader_gone {
+            return Err(Refused::Closed);
+        }
+        if inner.is_full() {
+            inner.writer_waits = true;
+            return Err(Refused::Full);
+        }
+        Ok(inner.accept(head, message))
+    }
+
+    /// As [`push`](Lane::push), but a message that finds no room is gone: it is counted as
+    /// refused, and nobody waits.
+    #[inline]
+    pub fn push_or_drop(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
+        let mut inner = self.inner.lock();
+        if inner.reader_gone {
+            return Err(Refused::Closed);
+        }
+        if inner.is_full() {
+            inner.refused += 1;
+            return Err(Refused::Full);
+        }
+        Ok(inner.accept(head, message))
+    }
+
+    /// Takes in a message whatever the mark says: a welcome, a probe, an event of our own.
+    pub fn push_forced(&self, message: &Message) -> Accepted {
+        self.inner.lock().accept(&[], message)
+    }
+
+    /// Takes in all of `batch`, which the caller has kept within [`room`](Lane::room). Answers
+    /// whether the reader must be rung.
+    pub fn push_batch(&self, batch: &mut VecDeque<Message>) -> bool {
+        if batch.is_empty() {
+            return false;
+        }
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        if inner.reader_gone {
+            batch.clear();
+            return false;
+        }
+        let count = batch.len() as u64;
+        inner.written += count;
+        inner.octets += batch
+            .iter()
+            .map(|message| message.octets() as u64)
+            .sum::<u64>();
+        match &mut inner.queue {
+            Queue::Messages(queue) if inner.conflate => {
+                inner.dropped += queue.len() as u64 + count - 1;
+                inner.taken += queue.len() as u64 + count - 1;
+                queue.clear();
+                queue.extend(batch.pop_back());
+                batch.clear();
+            }
+            Queue::Messages(queue) if queue.is_empty() => std::mem::swap(queue, batch),
+            Queue::Messages(queue) => queue.append(batch),
+            Queue::Octets { .. } => unreachable!("batches are received, octets are sent"),
+        }
+        std::mem::take(&mut inner.reader_waits)
+    }
+
+    /// How many messages more it takes now. None at the mark: then the writer will be rung.
+    pub fn room(&self) -> usize {
+        let mut inner = self.inner.lock();
+        if inner.hwm == 0 || inner.conflate {
+            return usize::MAX;
+        }
+        let room = (inner.credited + inner.hwm).saturating_sub(inner.written);
+        inner.writer_waits |= room == 0;
+        usize::try_from(room).unwrap_or(usize::MAX)
+    }
+
+    /// Is it at its mark? If so, and `wait` is set, the writer will be rung.
+    pub fn is_full(&self, wait: bool) -> bool {
+        let mut inner = self.inner.lock();
+        let full = inner.is_full();
+        inner.writer_waits |= full && wait;
+        full
+    }
+
+    /// Counts a message that was meant for this lane and is gone, its mark being reached.
+    pub fn count_refusal(&self) {
+        self.inner.lock().refused += 1;
+    }
+
+    /// Queues subscriptions, in front of the messages that still wait; they count against no
+    /// mark. Dropped while the lane is not open, since all of them are said once it opens.
+    /// Answers whether it took them.
+    pub fn push_subscription(&self, octets: &[u8]) -> bool {
+        match &mut self.inner.lock().queue {
+            Queue::Octets {
+                control,
+                open: true,
+                ..
+            } => {
+                control.extend_from_slice(octets);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Queues words of the protocol itself: greeting, READY, PING, PONG.
+    pub fn push_control(&self, octets: &[u8]) {
+        if let Queue::Octets { control, .. } = &mut self.inner.lock().queue {
+            control.extend_from_slice(octets);
+        }
+    }
+
+    /// Octets of words that wait.
+    pub fn control_octets(&self) -> usize {
+        match &self.inner.lock().queue {
+            Queue::Octets { control, .. } => control.len(),
+            Queue::Messages(_) => 0,
+        }
+    }
+
+    /// The writer is done: what is queued may still be read. Answers whether the reader waits.
+    pub fn close_writer(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.writer_gone = true;
+        std::mem::take(&mut inner.reader_waits)
+    }
+
+    // ---- the reader's side
+
+    /// Moves messages into `window`, at most `limit`. If there are none, the reader will be rung.
+    pub fn fill(&self, window: &mut VecDeque<Message>, limit: usize) -> bool {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let Queue::Messages(queue) = &mut inner.queue else {
+            unreachable!("octets are taken by an outbox")
+        };
+        if queue.is_empty() {
+            inner.reader_waits = true;
+            return false;
+        }
+        if window.is_empty() && queue.len() <= limit {
+            std::mem::swap(queue, window);
+        } else {
+            window.extend(queue.drain(..limit.min(queue.len())));
+        }
+        true
+    }
+
+    /// The reader has done with `taken` messages, ever. Answers whether the writer must be rung.
+    pub fn credit(&self, taken: u64) -> bool {
+        let mut inner = self.inner.lock();
+        inner.taken = taken + inner.dropped + inner.lost;
+        inner.pass_credit()
+    }
+
+    /// As [`credit`](Lane::credit), for the counters only: the writer learns nothing.
+    pub(super) fn note_taken(&self, taken: u64) {
+        let mut inner = self.inner.lock();
+        inner.taken = taken + inner.dropped + inner.lost;
+    }
+
+    /// The reader's low-water step: how often credit is due, in messages.
+    pub fn step(&self) -> u64 {
+        match self.inner.lock().step() {
+            0 => tuning::WINDOW_MESSAGES as u64,
+            step => step,
+        }
+    }
+
+    /// Reports what has left through `outbox` and, if that is empty, takes what may leave next.
+    /// Answers whether the writer must be rung.
+    pub fn exchange(&self, outbox: &mut Outbox) -> bool {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let done = outbox.take_done();
+        inner.taken += done;
+        let Queue::Octets {
+            chunks,
+            control,
+            open,
+        } = &mut inner.queue
+        else {
+            unreachable!("messages are taken through a window")
+        };
+        if outbox.is_empty() {
+            outbox.control.append(control);
+            if *open {
+                chunks.take(&mut outbox.chunks);
+            }
+        }
+        inner.pass_credit()
+    }
+
+    /// The handshake is done: messages may leave, after `first`, the octets that open the
+    /// conversation (all subscriptions).
+    pub fn open(&self, first: &[u8]) {
+        if let Queue::Octets { control, open, .. } = &mut self.inner.lock().queue {
+            control.extend_from_slice(first);
+            *open = true;
+        }
+    }
+
+    /// The connection is lost. The message that was partly written is gone and counted; what
+    /// lies behind stays in the lane for the next connection. Answers whether the writer must be
+    /// rung.
+    pub fn disconnect(&self, outbox: &mut Outbox) -> bool {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let done = outbox.take_done();
+        let (rest, cut) = outbox.cut();
+        inner.taken += done + u64::from(cut);
+        inner.lost += u64::from(cut);
+        let Queue::Octets {
+            chunks,
+            control,
+            open,
+        } = &mut inner.queue
+        else {
+            unreachable!("messages have no connection")
+        };
+        control.clear();
+        *open = false;
+        chunks.put_back(rest);
+        inner.pass_credit()
+    }
+
+    /// Throws away what is queued, counted as dropped, or as lost with a connection. Answers how
+    /// many messages that were.
+    pub fn discard(&self, lost_with_connection: bool) -> u64 {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let count = match &mut inner.queue {
+            Queue::Messages(queue) => {
+                let count = queue.len() as u64;
+                queue.clear();
+                count
+            }
+            Queue::Octets { chunks, .. } => chunks.clear(),
+        };
+        if lost_with_connection {
+            inner.lost += count;
+        } else {
+            inner.dropped += count;
+        }
+        inner.taken += count;
+        inner.pass_credit();
+        count
+    }
+
+    /// The reader is gone: nothing more is taken in. Answers whether the writer waits.
+    pub fn close_reader(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.reader_gone = true;
+        std::mem::take(&mut inner.writer_waits)
+    }
+
+    // ---- both
+
+    /// Is the writer done, and nothing left to read?
+    pub fn is_finished(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.writer_gone && inner.queued() == 0
+    }
+
+    /// Has the writer said that it is done?
+    pub fn is_writer_gone(&self) -> bool {
+        self.inner.lock().writer_gone
+    }
+
+    /// Messages accepted and not yet done with.
+    pub fn queued(&self) -> u64 {
+        self.inner.lock().queued()
+    }
+
+    /// Changes the mark. Answers whether the writer must be rung.
+    pub fn set_hwm(&self, hwm: usize) -> bool {
+        let mut inner = self.inner.lock();
+        inner.hwm = hwm as u64;
+        inner.credited = inner.credited.min(inner.taken);
+        inner.pass_credit()
+    }
+
+    /// The counters. Of a lane that a [`Window`](super::Window) reads, ask the window: it knows
+    /// what has been handed on since credit was last given.
+    pub fn stats(&self) -> LaneStats {
+        let inner = self.inner.lock();
+        let queued = inner.queued();
+        LaneStats {
+            accepted: inner.written,
+            delivered: inner.written - queued - inner.dropped - inner.lost,
+            queued,
+            refused: inner.refused,
+            dropped: inner.dropped,
+            lost: inner.lost,
+            octets: inner.octets,
+        }
+    }
+}
+
+impl Inner {
+    fn is_full(&self) -> bool {
+        self.hwm > 0 && !self.conflate && self.written - self.credited.min(self.written) >= self.hwm
+    }
+
+    fn step(&self) -> u64 {
+        self.hwm.div_ceil(2)
+    }
+
+    fn queued(&self) -> u64 {
+        self.written - self.taken.min(self.written)
+    }
+
+    #[inline]
+    fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
+        if self.conflate && self.queued() > 0 {
+            self.conflate_away();
+        }
+        self.written += 1;
+        let (first, octets) = match &mut self.queue {
+            Queue::Messages(queue) => {
+                let first = queue.is_empty();
+                let message = if head.is_empty() {
+                    message.clone()
+                } else {
+                    head.iter().chain(message.frames()).cloned().collect()
+                };
+                self.octets += message.octets() as u64;
+                queue.push_back(message);
+                (first, 0)
+            }
+            Queue::Octets { chunks, .. } => {
+                let before = chunks.octets();
+                chunks.push(head, message.frames());
+                self.octets += (chunks.octets() - before) as u64;
+                (before == 0, chunks.octets())
+            }
+        };
+        Accepted {
+            ring_reader: std::mem::take(&mut self.reader_waits),
+            octets,
+            first,
+            full: self.is_full(),
+        }
+    }
+
+    /// Drops what has not begun to leave.
+    fn conflate_away(&mut self) {
+        let gone = match &mut self.queue {
+            Queue::Messages(queue) => {
+                let gone = queue.len() as u64;
+                queue.clear();
+                gone
+            }
+            // What was handed to an outbox is on its way; only what is still here goes.
+            Queue::Octets { chunks, .. } => chunks.clear(),
+        };
+        self.dropped += gone;
+        self.taken += gone;
+    }
+
+    /// Lets the writer know of what was taken, in whole steps. Answers whether to ring it.
+    fn pass_credit(&mut self) -> bool {
+        let step = self.step();
+        if step > 0 {
+            self.credited = self.taken - self.taken % step;
+        }
+        let ring = self.writer_waits && !self.is_full();
+        self.writer_waits &= !ring;
+        ring
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

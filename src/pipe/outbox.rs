@@ -1,0 +1,174 @@
+//! What one connection is writing: the reading end of a lane of octets.
+//!
+//! Whoever owns the stream at the moment (see [`writer`](super::writer)) fills the outbox from
+//! the lane, offers its slices to the stream and tells it how much was taken.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use super::chunks::{self, Chunk};
+use crate::base::tuning;
+
+/// Octets on their way into a stream.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Words of the protocol; they leave before the chunks.
+    pub(super) control: Vec<u8>,
+    control_written: usize,
+    pub(super) chunks: VecDeque<Chunk>,
+    /// Octets of the first chunk that have left.
+    written: usize,
+    /// Has the message under way begun to leave (in a chunk before the first)?
+    inside: bool,
+    done: u64,
+}
+
+impl Outbox {
+    /// An outbox with nothing in it.
+    pub fn new() -> Outbox {
+        Outbox::default()
+    }
+
+    /// Is there nothing to write?
+    pub fn is_empty(&self) -> bool {
+        self.control.is_empty() && self.chunks.is_empty()
+    }
+
+    /// Words of the protocol to write before everything else. Only while no message is partly
+    /// written, as a fresh connection's handshake is.
+    pub fn control(&mut self) -> &mut Vec<u8> {
+        &mut self.control
+    }
+
+    /// Can words be put in without cutting a message in two?
+    pub fn at_boundary(&self) -> bool {
+        self.written == 0 && !self.inside
+    }
+
+    /// What to write, first to last.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; tuning::WRITE_SLICES_MAX]) -> usize {
+        let control = &self.control[self.control_written..];
+        let data = self.chunks.iter().enumerate().map(|(index, chunk)| {
+            let from = if index == 0 { self.written } else { 0 };
+            &chunk.octets()[from..]
+        });
+        let mut count = 0;
+        for octets in std::iter::once(control)
+            .chain(data)
+            .filter(|octets| !octets.is_empty())
+        {
+            if count == slices.len() {
+                break;
+            }
+            slices[count] = IoSlice::new(octets);
+            count += 1;
+        }
+        count
+    }
+
+    /// The stream took this many octets.
+    pub fn advance(&mut self, mut octets: usize) {
+        let control = (self.control.len() - self.control_written).min(octets);
+        self.control_written += control;
+        octets -= control;
+        if self.control_written == self.control.len() {
+            self.control.clear();
+            self.control_written = 0;
+            if self.control.capacity() > CONTROL_KEPT {
+                self.control = Vec::new();
+            }
+        }
+        while let Some(chunk) = self.chunks.front() {
+            let length = chunk.octets().len();
+            let upto = length.min(self.written + octets);
+            self.done += (chunk.ends_within(upto) - chunk.ends_within(self.written)) as u64;
+            octets -= upto - self.written;
+            if upto < length {
+                self.written = upto;
+                return;
+            }
+            self.inside = !chunk.is_end(length);
+            self.written = 0;
+            if let Some(chunk) = self.chunks.pop_front() {
+                chunks::recycle(chunk);
+            }
+            if octets == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Messages that have left whole since this was last asked.
+    pub(super) fn take_done(&mut self) -> u64 {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Empties it after a lost connection: the chunks behind the message that was cut, and
+    /// whether one was.
+    pub(super) fn cut(&mut self) -> (VecDeque<Chunk>, bool) {
+        self.control.clear();
+        self.control_written = 0;
+        let mut chunks = std::mem::take(&mut self.chunks);
+        let written = std::mem::take(&mut self.written);
+        let inside = std::mem::take(&mut self.inside);
+        let cut = match chunks.front() {
+            Some(chunk) => {
+                let at_end = if written == 0 {
+                    !inside
+                } else {
+                    chunk.is_end(written)
+                };
+                !at_end
+            }
+            None => inside,
+        };
+        if cut {
+            drop_message(&mut chunks, written);
+        } else if written > 0 {
+            drop_octets(&mut chunks, written);
+        }
+        (chunks, cut)
+    }
+}
+
+/// Drops everything up to the end of the message that goes on at `from` of the first chunk.
+fn drop_message(chunks: &mut VecDeque<Chunk>, mut from: usize) {
+    while let Some(chunk) = chunks.front() {
+        let end = match chunk {
+            Chunk::Run(run) => {
+                let next = run.ends.partition_point(|end| (*end as usize) <= from);
+                run.ends.get(next).map(|end| *end as usize)
+            }
+            Chunk::Body { octets, last } => last.then_some(octets.len()),
+        };
+        match end {
+            Some(end) => return drop_octets(chunks, end),
+            None => {
+                chunks.pop_front();
+                from = 0;
+            }
+        }
+    }
+}
+
+/// Drops the first `count` octets of the first chunk.
+fn drop_octets(chunks: &mut VecDeque<Chunk>, count: usize) {
+    let whole = match chunks.front_mut() {
+        Some(Chunk::Run(run)) if count < run.octets.len() => {
+            run.octets.drain(..count);
+            let gone = run.ends.partition_point(|end| (*end as usize) <= count);
+            run.ends.drain(..gone);
+            for end in &mut run.ends {
+                *end -= count as u32;
+            }
+            false
+        }
+        Some(_) => true,
+        None => false,
+    };
+    if whole {
+        chunks.pop_front();
+    }
+}
+
+/// Octets of room kept for words of the protocol, so that an answer to a PING allocates nothing.
+const CONTROL_KEPT: usize = 256;

@@ -1,0 +1,93 @@
+//! The receiver's window: messages moved out of a lane, to be handed on one by one.
+//!
+//! One lock of the lane serves up to a whole window. Credit still returns only as messages
+//! leave to the application, so that marks stay exact.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::Lane;
+use crate::base::{message::Message, stats::LaneStats, tuning};
+
+/// The reading end of a lane of messages, owned by the receiving socket.
+#[derive(Debug)]
+pub struct Window {
+    lane: Arc<Lane>,
+    messages: VecDeque<Message>,
+    /// Messages handed on, ever.
+    popped: u64,
+    /// Pops left until credit is due.
+    until_credit: u64,
+    step: u64,
+}
+
+impl Window {
+    /// The reading end of `lane`.
+    pub fn new(lane: Arc<Lane>) -> Window {
+        let step = lane.step();
+        Window {
+            lane,
+            messages: VecDeque::new(),
+            popped: 0,
+            until_credit: step,
+            step,
+        }
+    }
+
+    /// The next message. The second value says that the lane's writer must be rung.
+    ///
+    /// `None` means that the lane is empty, and that its writer will ring.
+    #[inline]
+    pub fn pop(&mut self) -> (Option<Message>, bool) {
+        let message = match self.messages.pop_front() {
+            Some(message) => message,
+            None => {
+                if !self.lane.fill(&mut self.messages, tuning::WINDOW_MESSAGES) {
+                    return (None, false);
+                }
+                match self.messages.pop_front() {
+                    Some(message) => message,
+                    None => return (None, false),
+                }
+            }
+        };
+        self.popped += 1;
+        self.until_credit -= 1;
+        if self.until_credit > 0 {
+            return (Some(message), false);
+        }
+        self.until_credit = self.step;
+        (Some(message), self.lane.credit(self.popped))
+    }
+
+    /// Is there a message? If not, the lane's writer will ring.
+    pub fn has_some(&mut self) -> bool {
+        !self.messages.is_empty() || self.lane.fill(&mut self.messages, tuning::WINDOW_MESSAGES)
+    }
+
+    /// Throws away all that has arrived. Answers whether the lane's writer must be rung.
+    pub fn clear(&mut self) -> bool {
+        let mut ring = false;
+        while let (Some(_), rung) = self.pop() {
+            ring |= rung;
+        }
+        ring
+    }
+
+    /// The lane behind it.
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// The mark of the lane has changed.
+    pub fn mark_changed(&mut self) -> bool {
+        self.step = self.lane.step();
+        self.until_credit = self.step - self.popped % self.step;
+        self.lane.credit(self.popped)
+    }
+
+    /// The lane's counters, exact to the message.
+    pub fn stats(&self) -> LaneStats {
+        self.lane.note_taken(self.popped);
+        self.lane.stats()
+    }
+}
