@@ -14,7 +14,7 @@ mod transport;
 mod wire;
 
 pub use base::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},
     error::{Error, ErrorKind, RecvError, SendError},
     event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
     message::{Frame, Message},
