@@ -1,0 +1,153 @@
+//! The house rules, as a test: floors, sans-IO rooms, unsafe corners, headers, loose ends.
+//!
+//! Reads every source of the project and fails with `file:line: [rule] what, and what instead`.
+//! The rules and their reasons are in `tests/tidy/rules.rs`.
+
+#[path = "tidy/rules.rs"]
+mod rules;
+#[path = "tidy/source.rs"]
+mod source;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rules::{Fault, RULES, questions_have_answers};
+use source::Source;
+
+/// Folders that hold nothing of ours.
+const SKIPPED: [&str; 3] = ["target", "corpus", "artifacts"];
+
+#[test]
+fn the_house_is_tidy() {
+    let sources = sources();
+    assert!(
+        sources.iter().any(|source| source.path == "src/lib.rs"),
+        "the walk did not find src/lib.rs"
+    );
+    let faults: Vec<Fault> = RULES
+        .iter()
+        .flat_map(|rule| sources.iter().flat_map(|source| rule.faults(source)))
+        .collect();
+    report(&faults);
+}
+
+#[test]
+fn catches_a_planted_violation_of_each_of_its_rules() {
+    for rule in RULES {
+        assert!(
+            !rule.planted.is_empty() && !rule.clean.is_empty(),
+            "{}",
+            rule.name
+        );
+        for (path, text) in rule.planted {
+            let faults = rule.faults(&Source::new(path, text));
+            let found = faults.len();
+            assert_eq!(found, 1, "[{}] in {path}, planted:\n{text}", rule.name);
+            let message = faults[0].to_string();
+            assert!(message.starts_with(&format!("{path}:")), "{message}");
+            let line = faults[0].line;
+            assert!((1..=text.lines().count()).contains(&line), "{message}");
+        }
+        for (path, text) in rule.clean {
+            let faults = rule.faults(&Source::new(path, text));
+            let messages: Vec<_> = faults.iter().map(Fault::to_string).collect();
+            assert!(messages.is_empty(), "{messages:#?} in clean:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn every_question_of_the_architecture_has_its_place() {
+    let root = root();
+    let Ok(text) = fs::read_to_string(root.join("ARCHITECTURE.md")) else {
+        return;
+    };
+    let source = Source::new("ARCHITECTURE.md", &text);
+    report(&questions_have_answers(&source, |place| {
+        root.join(place).exists()
+    }));
+}
+
+#[test]
+fn catches_a_question_without_its_place() {
+    let heading = "# House\n\n## Twenty questions\n\n| question | place |\n|---|---|\n";
+    let row = "| How is a `Frame` read? | `src/wire/frame.rs` |\n";
+    let faults = |rows: &str| {
+        let source = Source::new("ARCHITECTURE.md", &format!("{heading}{rows}\n## End\n"));
+        questions_have_answers(&source, |place| place == "src/wire/frame.rs")
+            .iter()
+            .map(Fault::to_string)
+            .collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(faults(&row.repeat(20)), none);
+
+    let few = faults(&row.repeat(19));
+    assert!(few.len() == 1 && few[0].contains("19 questions"), "{few:?}");
+
+    let moved = faults(&format!(
+        "{}| Who? | `src/wire/gone.rs` |\n",
+        row.repeat(20)
+    ));
+    assert!(
+        moved.len() == 1 && moved[0].contains("gone.rs"),
+        "{moved:?}"
+    );
+    assert!(moved[0].starts_with("ARCHITECTURE.md:27:"), "{moved:?}");
+
+    let vague = faults(&format!("{}| Who? | somewhere |\n", row.repeat(20)));
+    assert!(
+        vague.len() == 1 && vague[0].contains("no place"),
+        "{vague:?}"
+    );
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Everything the rules read: Rust sources, manifests and documents, in the order of their paths.
+fn sources() -> Vec<Source> {
+    let root = root();
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of ours") {
+            let path = entry.expect("an entry of ours").path();
+            let name = name_of(&path);
+            if name.starts_with('.') || SKIPPED.contains(&name.as_str()) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if [".rs", ".toml", ".md"]
+                .iter()
+                .any(|end| name.ends_with(end))
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a text of ours");
+        let inner = path.strip_prefix(&root).expect("below the root");
+        let inner = inner.to_string_lossy().replace('\\', "/");
+        Source::new(&inner, &text)
+    };
+    found.into_iter().map(read).collect()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn report(faults: &[Fault]) {
+    let messages: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    assert!(messages.is_empty(), "\n{}\n", messages.join("\n"));
+}
