@@ -44,3 +44,15 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Octets in all handshake words of one peer: greeting, READY, ERROR.
 pub const HANDSHAKE_OCTETS_MAX: usize = 64 << 10;
+
+/// Readiness that one poll collects at most; the rest waits for the next. 3 KiB in all.
+pub const POLL_EVENTS: usize = 256;
+
+/// A wait below this is made with a clock finer than the milliseconds that mio knows.
+pub const SHORT_WAIT: Duration = Duration::from_millis(2);
+
+/// Threads that look names up at one time. Each waits for a name server, not for a core.
+pub const RESOLVER_THREADS_MAX: usize = 4;
+
+/// Names that wait for one of these threads; more are refused.
+pub const LOOKUPS_WAITING_MAX: usize = 1024;

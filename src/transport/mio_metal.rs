@@ -1,0 +1,158 @@
+//! The metal that programs run on: the system's clock, sockets and threads.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::SocketAddr,
+    thread,
+    time::Instant,
+};
+
+use super::{interfaces, ipc, resolver::Resolver, selector::MioSelector, sys, tcp};
+use crate::{
+    base::{
+        options::Options,
+        sync::{AtomicU64, AtomicUsize, Ordering},
+        time::Time,
+    },
+    reactor::{
+        Reactor,
+        metal::{Acceptor, Address, Metal, Resolved, Selector, Stream},
+    },
+};
+
+/// The real world, through mio.
+pub struct MioMetal {
+    started: Instant,
+    seed: RandomState,
+    drawn: AtomicU64,
+    reactors: AtomicUsize,
+    resolver: Resolver,
+}
+
+impl MioMetal {
+    /// A metal whose clock starts now. It holds no descriptor and no thread of its own.
+    pub fn new() -> MioMetal {
+        MioMetal {
+            started: Instant::now(),
+            seed: RandomState::new(),
+            drawn: AtomicU64::new(0),
+            reactors: AtomicUsize::new(0),
+            resolver: Resolver::new(),
+        }
+    }
+}
+
+impl Default for MioMetal {
+    fn default() -> MioMetal {
+        MioMetal::new()
+    }
+}
+
+impl Metal for MioMetal {
+    fn now(&self) -> Time {
+        let nanos = self.started.elapsed().as_nanos();
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// A keyed hash of a counter: std draws the key from the system's randomness.
+    fn random(&self) -> u64 {
+        self.seed
+            .hash_one(self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn selector(&self) -> io::Result<Box<dyn Selector>> {
+        Ok(Box::new(MioSelector::new()?))
+    }
+
+    fn connect(
+        &self,
+        to: &Address,
+        from: Option<&Address>,
+        options: &Options,
+    ) -> io::Result<Box<dyn Stream>> {
+        match (to, from) {
+            (Address::Tcp(to), None) => tcp::connect(*to, None, options),
+            (Address::Tcp(to), Some(Address::Tcp(from))) => tcp::connect(*to, Some(*from), options),
+            (Address::Path(_) | Address::Abstract(_), None) => ipc::connect(to, options),
+            (_, Some(_)) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only tcp connects from an address of its own",
+            )),
+        }
+    }
+
+    fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        match at {
+            Address::Tcp(at) => tcp::listen(*at, options),
+            Address::Path(_) | Address::Abstract(_) => ipc::listen(at, options),
+        }
+    }
+
+    fn resolve(&self, host: &str, port: u16, ipv6: bool, done: Resolved) {
+        self.resolver.resolve(host, port, ipv6, done);
+    }
+
+    fn interface(&self, name: &str) -> Vec<SocketAddr> {
+        interfaces::addresses(name)
+    }
+
+    fn run(&self, mut reactor: Reactor) -> io::Result<()> {
+        let number = self.reactors.fetch_add(1, Ordering::Relaxed);
+        thread::Builder::new()
+            .name(format!("hubless-io-{number}"))
+            .spawn(move || {
+                sys::block_signals();
+                sys::sharpen_timers();
+                while reactor.turn(None) {}
+            })?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MioMetal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MioMetal")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_forward() {
+        let metal = MioMetal::new();
+        let before = metal.now();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(1) {
+            thread::yield_now();
+        }
+        assert!(metal.now() - before >= Duration::from_millis(1));
+    }
+
+    #[test]
+    fn random_draws_differ_also_between_metals() {
+        let (one, other) = (MioMetal::new(), MioMetal::new());
+        let drawn: HashSet<u64> = (0..1000)
+            .flat_map(|_| [one.random(), other.random()])
+            .collect();
+        assert_eq!(drawn.len(), 2000);
+    }
+
+    #[test]
+    fn ipc_has_no_source_address() {
+        let metal = MioMetal::new();
+        let path = Address::Path("/tmp/hubless-nobody".into());
+        let refused = metal.connect(&path, Some(&path), &Options::default());
+        assert_eq!(
+            refused.err().map(|error| error.kind()),
+            Some(io::ErrorKind::InvalidInput)
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! The calls that std, mio and socket2 do not have: the only file with `unsafe`.
+
+#![allow(unsafe_code)]
+
+use std::{
+    ffi::CStr,
+    io, mem,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+    os::fd::{AsRawFd, RawFd},
+    ptr,
+    time::Duration,
+};
+
+use socket2::Socket;
+
+/// Receives at most `limit` octets to the end of `into`, which grows to hold `limit` more.
+/// The octets are written into spare capacity, so nothing is zeroed first.
+pub(super) fn read(socket: &Socket, into: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+    into.reserve(limit);
+    let octets = socket.recv(&mut into.spare_capacity_mut()[..limit])?;
+    debug_assert!(octets <= limit);
+    // SAFETY: `recv` says that the kernel has written the first `octets` of the spare capacity,
+    // and `octets <= limit <= capacity - len`, since the slice that it was given has that length.
+    // A `recv` that counted more than it wrote would break this.
+    unsafe { into.set_len(into.len() + octets) };
+    Ok(octets)
+}
+
+/// Can [`wait_readable`] be asked? Elsewhere mio's own timeouts are precise already (kqueue
+/// takes nanoseconds).
+pub(super) const WAITS_PRECISELY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Waits until `source` is readable or `wait` has passed, whichever is first.
+///
+/// # Errors
+/// `Interrupted` when a signal came.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn wait_readable(source: RawFd, wait: Duration) -> io::Result<()> {
+    let mut watched = libc::pollfd {
+        fd: source,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let wait = libc::timespec {
+        tv_sec: wait.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        // Below 10^9, which every form of the field holds.
+        tv_nsec: wait.subsec_nanos() as _,
+    };
+    // SAFETY: both pointers are to live locals of the types that ppoll reads and writes, the
+    // count is that of the one pollfd, and a null mask leaves the signals alone.
+    let found = unsafe { libc::ppoll(&mut watched, 1, &wait, ptr::null()) };
+    if found < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// See above; never called where `WAITS_PRECISELY` is false.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn wait_readable(_source: RawFd, _wait: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+/// Asks the kernel to end this thread's waits on time, instead of up to 50 µs later so that it
+/// can join wake-ups: the sweep of small writes is of that length itself.
+pub(super) fn sharpen_timers() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let slack_nanos: libc::c_ulong = 1;
+        // SAFETY: PR_SET_TIMERSLACK takes one integer and concerns this thread only. If it is
+        // refused, waits are merely less precise.
+        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack_nanos) };
+    }
+}
+
+/// Leaves all signals that are sent to the process to the application's own threads. Those that
+/// this thread would cause itself stay open.
+pub(super) fn block_signals() {
+    const OURS: [libc::c_int; 7] = [
+        libc::SIGABRT,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGSEGV,
+        libc::SIGSYS,
+        libc::SIGTRAP,
+    ];
+    // SAFETY: a signal set is plain data, valid when zeroed and then filled in by sigfillset; the
+    // pointers are to that live local; the call changes the mask of this thread only. The numbers
+    // are valid signals, so none of the calls can fail.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&mut set);
+        for signal in OURS {
+            libc::sigdelset(&mut set, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut());
+    }
+}
+
+/// Who is at the other end of a Unix-domain socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Credentials {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Process, at the time it connected or listened; 0 where the system does not tell.
+    pub pid: i32,
+}
+
+/// The credentials of a Unix-domain socket's peer.
+///
+/// # Errors
+/// When it is no such socket or not connected.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn peer_credentials(socket: &Socket) -> io::Result<Credentials> {
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut octets = mem::size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the option fills in a ucred, which the pointer is to, and not more than `octets`;
+    // both locals outlive the call, and the descriptor is open while `socket` is borrowed.
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &mut octets,
+        )
+    };
+    if status < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Credentials {
+        uid: credentials.uid,
+        gid: credentials.gid,
+        pid: credentials.pid,
+    })
+}
+
+/// The credentials of a Unix-domain socket's peer.
+///
+/// # Errors
+/// When it is no such socket or not connected.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn peer_credentials(socket: &Socket) -> io::Result<Credentials> {
+    let (mut uid, mut gid) = (0, 0);
+    // SAFETY: the pointers are to live locals of the types that getpeereid fills in, and the
+    // descriptor is open while `socket` is borrowed.
+    if unsafe { libc::getpeereid(socket.as_raw_fd(), &mut uid, &mut gid) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Credentials { uid, gid, pid: 0 })
+}
+
+/// Every IP address of every network interface, with the interface's name, port 0.
+///
+/// # Errors
+/// When the system cannot tell.
+pub(super) fn interface_addresses() -> io::Result<Vec<(String, SocketAddr)>> {
+    let mut list: *mut libc::ifaddrs = ptr::null_mut();
+    // SAFETY: getifaddrs stores the head of a list in the local that the pointer is to.
+    if unsafe { libc::getifaddrs(&mut list) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut found = Vec::new();
+    let mut next = list;
+    // SAFETY: `next` is null at the end of the list, or one of the entries that getifaddrs made,
+    // all of which live until the list is freed below; nothing in it is written.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        next = entry.ifa_next;
+        // SAFETY: `ifa_addr` is null or an address of the same list, as large as its family says.
+        let Some(address) = (unsafe { ip_address(entry.ifa_addr) }) else {
+            continue;
+        };
+        // SAFETY: `ifa_name` is a string that ends in zero and lives as long as the list.
+        let name = unsafe { CStr::from_ptr(entry.ifa_name) };
+        found.push((name.to_string_lossy().into_owned(), address));
+    }
+    // SAFETY: `list` came from getifaddrs, is freed once, and nothing borrowed from it is left.
+    unsafe { libc::freeifaddrs(list) };
+    Ok(found)
+}
+
+/// The IP address that `address` holds; `None` for null and for other families.
+///
+/// # Safety
+/// `address` is null or points to an address that is as large as its family says.
+unsafe fn ip_address(address: *const libc::sockaddr) -> Option<SocketAddr> {
+    // SAFETY: null or valid, as our caller promises.
+    let family = unsafe { address.as_ref() }?.sa_family;
+    match libc::c_int::from(family) {
+        libc::AF_INET => {
+            // SAFETY: of this family, so it is a sockaddr_in; read without regard to alignment.
+            let v4 = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddrV4::new(ip, 0).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: of this family, so it is a sockaddr_in6; read without regard to alignment.
+            let v6 = unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(SocketAddrV6::new(ip, 0, 0, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+/// A second handle on an open socket, for tests that look at its options.
+#[cfg(test)]
+pub(super) fn same_socket(source: RawFd) -> Socket {
+    // SAFETY: the tests call this while the stream or acceptor that owns `source` is alive.
+    let source = unsafe { std::os::fd::BorrowedFd::borrow_raw(source) };
+    source
+        .try_clone_to_owned()
+        .expect("descriptors are left")
+        .into()
+}
