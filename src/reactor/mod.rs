@@ -1,13 +1,355 @@
 //! The reactor: one thread's loop over readiness, bells and deadlines.
+//!
+//! A reactor has tenants, one for each socket. A tenant owns a selector of its own, which nests
+//! in the reactor's; the reactor only learns that a tenant has something to do, and lets it:
+//!
+//! ```text
+//!   readiness of a nested selector ┐
+//!   a kick from another thread     ├─► Tenant::drive(now) ──► the tenant's next deadline
+//!   the tenant's deadline          ┘
+//!   50 µs after a sender left octets lying ──► Tenant::sweep()
+//! ```
+//!
+//! A reactor knows neither connections nor messages. It holds no lock while a tenant is driven.
 
 pub mod metal;
 
-#[derive(Debug)]
-pub struct Reactor {}
+use std::{collections::BTreeSet, fmt, io, sync::Arc, time::Duration};
+
+use slab::Slab;
+
+use self::metal::{Bell, Metal, Ready, Registry, Selector, SourceId};
+use crate::base::{
+    sync::{Mutex, Rank},
+    time::Time,
+    tuning,
+};
+
+/// What lives on a reactor: all the connections of one socket.
+pub trait Tenant: Send + Sync {
+    /// Does what can be done now, without waiting. Answers when to be driven again at the
+    /// latest.
+    fn drive(&self, now: Time) -> Option<Time>;
+
+    /// Writes out what senders have left lying.
+    fn sweep(&self);
+}
+
+/// One loop. [`Metal::run`] turns it.
+pub struct Reactor {
+    shared: Arc<Shared>,
+    selector: Box<dyn Selector>,
+    ready: Vec<Ready>,
+    /// Tenants to drive in this turn; kept for its memory.
+    due: Vec<(usize, Arc<dyn Tenant>)>,
+}
+
+/// Talks to a reactor from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    metal: Arc<dyn Metal>,
+    registry: Box<dyn Registry>,
+    bell: Arc<dyn Bell>,
+    desk: Mutex<Desk>,
+}
+
+/// Where other threads leave word.
+struct Desk {
+    tenants: Slab<Entry>,
+    deadlines: BTreeSet<(Time, usize)>,
+    kicked: Vec<usize>,
+    swept: Vec<usize>,
+    /// When to sweep next, if something lies.
+    sweep_at: Option<Time>,
+    /// Until when the reactor sleeps unless something happens; `None` while it is awake.
+    asleep_until: Option<Time>,
+    stopped: bool,
+}
+
+struct Entry {
+    tenant: Arc<dyn Tenant>,
+    deadline: Option<Time>,
+    kicked: bool,
+    swept: bool,
+}
 
 impl Reactor {
-    /// Waits for something to do, at most `wait` (`None`: for ever), and does it. False: done.
-    pub fn turn(&mut self, _wait: Option<std::time::Duration>) -> bool {
-        false
+    /// A reactor on this metal.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub fn new(metal: Arc<dyn Metal>) -> io::Result<(Reactor, Handle)> {
+        let selector = metal.selector()?;
+        let desk = Desk {
+            tenants: Slab::new(),
+            deadlines: BTreeSet::new(),
+            kicked: Vec::new(),
+            swept: Vec::new(),
+            sweep_at: None,
+            asleep_until: None,
+            stopped: false,
+        };
+        let shared = Arc::new(Shared {
+            registry: selector.registry()?,
+            bell: selector.bell()?,
+            metal,
+            desk: Mutex::new(Rank::Leaf, desk),
+        });
+        let handle = Handle {
+            shared: Arc::clone(&shared),
+        };
+        Ok((
+            Reactor {
+                shared,
+                selector,
+                ready: Vec::new(),
+                due: Vec::new(),
+            },
+            handle,
+        ))
+    }
+
+    /// One turn: waits for something to do, at most `wait` (`None`: as long as it takes), and
+    /// does it. False once the reactor was told to stop.
+    pub fn turn(&mut self, wait: Option<Duration>) -> bool {
+        let timeout = self.shared.fall_asleep(wait);
+        match self.selector.poll(&mut self.ready, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => log::error!("the reactor's selector failed: {error}"),
+        }
+        let now = self.shared.metal.now();
+        let sweep = self.collect(now);
+        for (key, tenant) in self.due.drain(..) {
+            let deadline = tenant.drive(now);
+            self.shared.desk.lock().set_deadline(key, &tenant, deadline);
+        }
+        for tenant in sweep {
+            tenant.sweep();
+        }
+        !self.shared.desk.lock().stopped
+    }
+
+    /// When the reactor wants its next turn, unless something happens before.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.shared.desk.lock().next_deadline()
+    }
+
+    /// Whom to drive, into `due`; and whom to sweep.
+    fn collect(&mut self, now: Time) -> Vec<Arc<dyn Tenant>> {
+        let mut desk = self.shared.desk.lock();
+        let desk = &mut *desk;
+        desk.asleep_until = None;
+        let mut kicked = std::mem::take(&mut desk.kicked);
+        for ready in &self.ready {
+            if let Some(entry) = desk.tenants.get_mut(ready.token) {
+                if !entry.kicked {
+                    entry.kicked = true;
+                    kicked.push(ready.token);
+                }
+            }
+        }
+        while let Some(&(at, key)) = desk.deadlines.first() {
+            if at > now {
+                break;
+            }
+            desk.deadlines.pop_first();
+            if let Some(entry) = desk.tenants.get_mut(key) {
+                entry.deadline = None;
+                if !entry.kicked {
+                    entry.kicked = true;
+                    kicked.push(key);
+                }
+            }
+        }
+        for key in kicked.drain(..) {
+            if let Some(entry) = desk.tenants.get_mut(key) {
+                entry.kicked = false;
+                self.due.push((key, Arc::clone(&entry.tenant)));
+            }
+        }
+        desk.kicked = kicked;
+        if desk.sweep_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        desk.sweep_at = None;
+        let swept = std::mem::take(&mut desk.swept);
+        let entry = |key| {
+            let entry: &mut Entry = desk.tenants.get_mut(key)?;
+            entry.swept = false;
+            Some(Arc::clone(&entry.tenant))
+        };
+        swept.into_iter().filter_map(entry).collect()
+    }
+}
+
+impl Shared {
+    /// Notes that the reactor goes to sleep, and answers for how long it may.
+    fn fall_asleep(&self, wait: Option<Duration>) -> Option<Duration> {
+        let now = self.metal.now();
+        let mut desk = self.desk.lock();
+        if !desk.kicked.is_empty() || desk.stopped {
+            return Some(Duration::ZERO);
+        }
+        let next = desk.next_deadline();
+        desk.asleep_until = Some(next.unwrap_or(Time::from_nanos(u64::MAX)));
+        let until = next.map(|next| next.since(now));
+        match (until, wait) {
+            (Some(until), Some(wait)) => Some(until.min(wait)),
+            (until, wait) => until.or(wait),
+        }
+    }
+}
+
+impl Desk {
+    fn next_deadline(&self) -> Option<Time> {
+        let tenant = self.deadlines.first().map(|(at, _)| *at);
+        match (tenant, self.sweep_at) {
+            (Some(tenant), Some(sweep)) => Some(tenant.min(sweep)),
+            (tenant, sweep) => tenant.or(sweep),
+        }
+    }
+
+    /// Sets a tenant's deadline, unless an earlier one was set meanwhile.
+    fn set_deadline(&mut self, key: usize, tenant: &Arc<dyn Tenant>, deadline: Option<Time>) {
+        let Some(entry) = self.tenants.get_mut(key) else {
+            return;
+        };
+        if !Arc::ptr_eq(&entry.tenant, tenant) {
+            return;
+        }
+        let Some(at) = deadline else { return };
+        if entry.deadline.is_some_and(|earlier| earlier <= at) {
+            return;
+        }
+        if let Some(later) = entry.deadline.replace(at) {
+            self.deadlines.remove(&(later, key));
+        }
+        self.deadlines.insert((at, key));
+    }
+
+    /// Must the bell be rung for something that is to be done at `at`?
+    fn wakes(&mut self, at: Time) -> bool {
+        let wakes = self.asleep_until.is_some_and(|until| at < until);
+        if wakes {
+            self.asleep_until = None;
+        }
+        wakes
+    }
+}
+
+impl Handle {
+    /// Takes a tenant in. Its key goes with every later word about it.
+    pub fn adopt(&self, tenant: Arc<dyn Tenant>) -> usize {
+        let entry = Entry {
+            tenant,
+            deadline: None,
+            kicked: false,
+            swept: false,
+        };
+        self.shared.desk.lock().tenants.insert(entry)
+    }
+
+    /// Lets a tenant go. It may be driven once more, if that has begun.
+    pub fn release(&self, key: usize) {
+        let mut desk = self.shared.desk.lock();
+        if let Some(entry) = desk.tenants.try_remove(key) {
+            if let Some(at) = entry.deadline {
+                desk.deadlines.remove(&(at, key));
+            }
+            drop(desk);
+            drop(entry);
+        }
+    }
+
+    /// How many tenants it has.
+    pub fn load(&self) -> usize {
+        self.shared.desk.lock().tenants.len()
+    }
+
+    /// Watches a tenant's selector.
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    pub fn watch(&self, key: usize, source: SourceId) -> io::Result<()> {
+        self.shared.registry.register(source, key)
+    }
+
+    /// Stops watching a tenant's selector.
+    ///
+    /// # Errors
+    /// When it was not watched.
+    pub fn unwatch(&self, source: SourceId) -> io::Result<()> {
+        self.shared.registry.deregister(source)
+    }
+
+    /// Asks that a tenant be driven soon.
+    pub fn kick(&self, key: usize) {
+        let mut desk = self.shared.desk.lock();
+        match desk.tenants.get_mut(key) {
+            Some(entry) if !entry.kicked => entry.kicked = true,
+            _ => return,
+        }
+        desk.kicked.push(key);
+        let ring = desk.wakes(Time::START);
+        drop(desk);
+        if ring {
+            self.shared.bell.ring();
+        }
+    }
+
+    /// Asks that a tenant be driven at `at`, or before.
+    pub fn drive_at(&self, key: usize, at: Time) {
+        let mut desk = self.shared.desk.lock();
+        let Some(tenant) = desk.tenants.get(key).map(|entry| Arc::clone(&entry.tenant)) else {
+            return;
+        };
+        desk.set_deadline(key, &tenant, Some(at));
+        let ring = desk.wakes(at);
+        drop(desk);
+        if ring {
+            self.shared.bell.ring();
+        }
+    }
+
+    /// Asks that a tenant's senders' octets be written out within [`tuning::SWEEP`].
+    pub fn sweep_soon(&self, key: usize) {
+        let now = self.shared.metal.now();
+        let mut desk = self.shared.desk.lock();
+        match desk.tenants.get_mut(key) {
+            Some(entry) if !entry.swept => entry.swept = true,
+            _ => return,
+        }
+        desk.swept.push(key);
+        let at = *desk.sweep_at.get_or_insert(now + tuning::SWEEP);
+        let ring = desk.wakes(at);
+        drop(desk);
+        if ring {
+            self.shared.bell.ring();
+        }
+    }
+
+    /// Tells the reactor to end, after the turn it is in.
+    pub fn stop(&self) {
+        self.shared.desk.lock().stopped = true;
+        self.shared.bell.ring();
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("load", &self.load())
+            .finish()
     }
 }
