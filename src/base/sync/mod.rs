@@ -4,6 +4,8 @@
 //! ours leaves a structure half changed. Debug builds check the order in which locks are taken
 //! (see [`Rank`]).
 
+pub mod park;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Arc,
@@ -29,7 +31,7 @@ use std::sync as imp;
 /// The order of locks: a thread takes them in rising rank only, and never two of one rank.
 ///
 /// ```text
-///   Registry  <  PollSet  <  Socket  <  Outbox  <  Lane  <  Leaf
+///   Registry  <  PollSet  <  Announce  <  Socket  <  Outbox  <  Lane  <  Leaf
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
@@ -37,14 +39,16 @@ pub enum Rank {
     Registry = 1,
     /// One socket's poll set: selector, sessions, timers.
     PollSet = 2,
+    /// One socket's subscriptions on their way to inproc peers, so that they keep their order.
+    Announce = 3,
     /// One socket's state: peers, pattern, waiters.
-    Socket = 3,
+    Socket = 4,
     /// What one connection is writing.
-    Outbox = 4,
+    Outbox = 5,
     /// One queue of one peer.
-    Lane = 5,
+    Lane = 6,
     /// Small things that take no other lock: waiters, inboxes, monitors.
-    Leaf = 6,
+    Leaf = 7,
 }
 
 /// A mutex that knows its place.
