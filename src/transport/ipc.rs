@@ -27,7 +27,7 @@ use socket2::{Domain, SockAddr, Socket};
 
 use super::{socket, sys};
 use crate::{
-    base::options::Options,
+    base::{options::Options, tuning::IPC_BUFFER_OCTETS},
     reactor::metal::{Acceptor, Address, Ends, SourceId, Stream},
 };
 
@@ -79,8 +79,23 @@ pub(super) fn listen(at: &Address, options: &Options) -> io::Result<Box<dyn Acce
 
 fn fresh(options: &Options) -> io::Result<Socket> {
     let socket = socket::new(Domain::UNIX, None)?;
-    socket::size_buffers(&socket, options.send_buffer, options.recv_buffer)?;
+    size_buffers(&socket, options)?;
     Ok(socket)
+}
+
+/// Where the application does not say, ours is a better choice than the system's; but what an
+/// operator has set higher stays.
+fn size_buffers(socket: &Socket, options: &Options) -> io::Result<()> {
+    let raised = |system: usize| (system <= IPC_BUFFER_OCTETS).then_some(IPC_BUFFER_OCTETS);
+    let send = match options.send_buffer {
+        None => raised(socket.send_buffer_size()?),
+        said => said,
+    };
+    let recv = match options.recv_buffer {
+        None => raised(socket.recv_buffer_size()?),
+        said => said,
+    };
+    socket::size_buffers(socket, send, recv)
 }
 
 /// The name as the system wants it.
@@ -109,10 +124,10 @@ fn name(of: &Address) -> io::Result<SockAddr> {
 }
 
 /// Octets in a path, or in an abstract name with the zero octet before it.
-const NAME_OCTETS_MAX: usize = if cfg!(target_vendor = "apple") {
-    103
-} else {
+const NAME_OCTETS_MAX: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
     107
+} else {
+    103
 };
 
 /// Binds to a path, over the file of a dead owner if need be.
@@ -255,7 +270,7 @@ impl Acceptor for IpcAcceptor {
 
     fn accept(&self) -> io::Result<Box<dyn Stream>> {
         let (socket, _) = socket::accept(&self.socket)?;
-        socket::size_buffers(&socket, self.options.send_buffer, self.options.recv_buffer)?;
+        size_buffers(&socket, &self.options)?;
         Ok(Box::new(IpcStream {
             socket,
             endpoint: endpoint(&self.at),
@@ -383,6 +398,35 @@ mod tests {
             let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
             assert!(kinds.contains(&kind), "{wrong:?}: {kind}");
         }
+    }
+
+    #[test]
+    fn buffers_are_ours_unless_the_application_says() {
+        let place = Place::new();
+        let path = place.path("buffers");
+        let at = Address::Path(path.clone());
+        let said = Options {
+            send_buffer: Some(50_000),
+            recv_buffer: Some(60_000),
+            ..Options::default()
+        };
+        let acceptor = listening(&path).expect("free");
+        let (near, far) = testing::connected(&*acceptor, || connect(&at, &said));
+        let (near, far) = (near.source(), far.source());
+        let [near, far] = [near, far].map(sys::same_socket);
+        // Linux counts its own overhead in, and doubles.
+        let factor = if cfg!(target_os = "linux") { 2 } else { 1 };
+        let sizes = |socket: &Socket| {
+            let send = socket.send_buffer_size().expect("open");
+            (send, socket.recv_buffer_size().expect("open"))
+        };
+        assert_eq!(sizes(&near), (factor * 50_000, factor * 60_000));
+        let system = sizes(&socket::new(Domain::UNIX, None).expect("descriptors are left"));
+        let raised = |system: usize| match system {
+            0..=IPC_BUFFER_OCTETS => factor * IPC_BUFFER_OCTETS,
+            operators => operators,
+        };
+        assert_eq!(sizes(&far), (raised(system.0), raised(system.1)));
     }
 
     #[test]
