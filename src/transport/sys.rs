@@ -220,3 +220,19 @@ pub(super) fn same_socket(source: RawFd) -> Socket {
         .expect("descriptors are left")
         .into()
 }
+
+/// Sends a thread a signal that does nothing but interrupt its system call, for tests. The thread
+/// must not have been joined yet.
+#[cfg(test)]
+pub(super) fn interrupt(thread: libc::pthread_t) {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    // SAFETY: a sigaction is plain data, valid when zeroed, here with a handler that does nothing
+    // and without SA_RESTART; nothing else in the tests uses SIGUSR2. A thread that has ended but
+    // was not joined still has a valid handle.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = nothing as *const () as libc::sighandler_t;
+        assert_eq!(libc::sigaction(libc::SIGUSR2, &action, ptr::null_mut()), 0);
+        libc::pthread_kill(thread, libc::SIGUSR2);
+    }
+}
