@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rules::{Fault, RULES, questions_have_answers};
+use rules::{Fault, RULES, places_exist, questions_have_answers};
 use source::Source;
 
 /// Folders that hold nothing of ours.
@@ -68,6 +68,37 @@ fn every_question_of_the_architecture_has_its_place() {
     report(&questions_have_answers(&source, |place| {
         root.join(place).exists()
     }));
+}
+
+#[test]
+fn what_the_documents_name_is_there() {
+    let root = root();
+    let exists = |place: &str| root.join(place).exists();
+    let faults: Vec<Fault> = sources()
+        .iter()
+        .flat_map(|source| places_exist(source, exists))
+        .collect();
+    report(&faults);
+}
+
+#[test]
+fn catches_a_document_that_names_what_is_gone() {
+    let text = "| `Push` | `tests/pattern_pipeline.rs` |\nSee `src/lib.rs`, `ipc:///tmp/x`.\n";
+    let found = |path, there: &'static str| {
+        places_exist(&Source::new(path, text), move |place| place == there).len()
+    };
+    assert_eq!(found("README.md", "src/lib.rs"), 1);
+    assert_eq!(found("README.md", "tests/pattern_pipeline.rs"), 1);
+    assert_eq!(found("README.md", ""), 2);
+    assert_eq!(found("CHANGELOG.md", ""), 0);
+    let gone = places_exist(&Source::new("README.md", text), |place| {
+        place == "src/lib.rs"
+    });
+    assert!(
+        gone[0].to_string().starts_with("README.md:1:"),
+        "{}",
+        gone[0]
+    );
 }
 
 #[test]

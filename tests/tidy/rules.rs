@@ -767,6 +767,35 @@ pub fn questions_have_answers(source: &Source, exists: impl Fn(&str) -> bool) ->
     faults
 }
 
+/// What a document calls by its path is there: `src/…`, `tests/…` and so on, in backticks. So a
+/// table that says which test shows a claim cannot outlive the test.
+///
+/// Not in [`RULES`], since it asks for other files. The changelog may speak of what is gone.
+pub fn places_exist(source: &Source, exists: impl Fn(&str) -> bool) -> Vec<Fault> {
+    const FOLDERS: [&str; 8] = [
+        "src", "tests", "examples", "benches", "capi", "cli", "fuzz", "ci",
+    ];
+    if !source.path.ends_with(".md") || source.path == "CHANGELOG.md" {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for (index, line) in source.text.lines().enumerate() {
+        for name in line.split('`').skip(1).step_by(2) {
+            let folder = name.split_once('/').map(|(folder, _)| folder);
+            let ours = folder.is_some_and(|folder| FOLDERS.contains(&folder)) && is_path(name);
+            if ours && !exists(name) {
+                faults.push(Fault {
+                    path: source.path.clone(),
+                    line: index + 1,
+                    rule: "places",
+                    what: format!("`{name}` does not exist: name where it is now"),
+                });
+            }
+        }
+    }
+    faults
+}
+
 /// A path from the project's root, as prose writes it.
 fn is_path(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
