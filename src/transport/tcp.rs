@@ -260,7 +260,17 @@ mod tests {
         options.ipv6 = false;
         let acceptor = listen(on("[::]:0"), &options).expect("free");
         let v4 = SocketAddr::new(v4.ip(), bound(&*acceptor).port());
+        let _held = held(v4);
         assert_eq!(refusal(v4, &options), io::ErrorKind::ConnectionRefused);
+    }
+
+    /// A socket that has `at` so that nobody else can, and does not listen.
+    fn held(at: SocketAddr) -> (Socket, SocketAddr) {
+        let socket = socket::new(Domain::for_address(at), None).expect("descriptors are left");
+        socket.set_reuse_address(true).expect("a socket can");
+        socket.bind(&at.into()).expect("free");
+        let at = ip(socket.local_addr().expect("bound")).expect("tcp");
+        (socket, at)
     }
 
     /// Why a connection cannot be made.
@@ -271,11 +281,9 @@ mod tests {
 
     #[test]
     fn nobody_there_is_a_refusal() {
-        let options = Options::default();
-        let acceptor = listen(on("127.0.0.1:0"), &options).expect("free");
-        let at = bound(&*acceptor);
-        drop(acceptor);
-        assert_eq!(refusal(at, &options), io::ErrorKind::ConnectionRefused);
+        let (_held, at) = held(on("127.0.0.1:0"));
+        let refused = refusal(at, &Options::default());
+        assert_eq!(refused, io::ErrorKind::ConnectionRefused);
     }
 
     #[test]
@@ -311,9 +319,7 @@ mod tests {
     fn a_connection_to_itself_is_a_refusal() {
         // Bound to the very port that it connects to: what chance does to a client that tries
         // long enough.
-        let free = listen(on("127.0.0.1:0"), &Options::default()).expect("free");
-        let at = bound(&*free);
-        drop(free);
+        let (_held, at) = held(on("127.0.0.1:0"));
         let stream = connect(at, Some(at), &Options::default()).expect("under way");
         let itself = testing::finished(&*stream).expect_err("nobody listens");
         assert_eq!(itself.raw_os_error(), Some(libc::ECONNREFUSED));
