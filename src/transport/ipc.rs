@@ -393,10 +393,15 @@ mod tests {
             Address::Path("/tmp/a\0b".into()),
             Address::Abstract(Vec::new()),
         ] {
-            let refused = listen(&wrong, &Options::default()).map(drop);
-            let kind = refused.expect_err("not a name").kind();
+            let options = Options::default();
             let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
-            assert!(kinds.contains(&kind), "{wrong:?}: {kind}");
+            for refused in [
+                listen(&wrong, &options).map(drop),
+                connect(&wrong, &options).map(drop),
+            ] {
+                let kind = refused.expect_err("not a name").kind();
+                assert!(kinds.contains(&kind), "{wrong:?}: {kind}");
+            }
         }
     }
 

@@ -127,8 +127,7 @@ fn look_up_all(work: &Mutex<Work>) {
 
 /// Asks the system. Waits.
 fn look_up(host: &str, port: u16, ipv6: bool) -> io::Result<Vec<SocketAddr>> {
-    let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    found.retain(|address| ipv6 || address.is_ipv4());
+    let found = wanted((host, port).to_socket_addrs()?, ipv6);
     if found.is_empty() {
         let none = match ipv6 {
             true => format!("{host} has no address"),
@@ -137,6 +136,11 @@ fn look_up(host: &str, port: u16, ipv6: bool) -> io::Result<Vec<SocketAddr>> {
         return Err(io::Error::new(io::ErrorKind::NotFound, none));
     }
     Ok(found)
+}
+
+/// In the resolver's order; IPv6 only if asked.
+fn wanted(found: impl Iterator<Item = SocketAddr>, ipv6: bool) -> Vec<SocketAddr> {
+    found.filter(|address| ipv6 || address.is_ipv4()).collect()
 }
 
 /// `127.0.0.1`, `::1` or `[::1]`.
@@ -199,6 +203,16 @@ mod tests {
 
         let (answer, _) = answered(&asked(&resolver, "localhost", true));
         assert!(answer.expect("localhost has an address").len() >= found.len());
+    }
+
+    #[test]
+    fn every_address_is_given_in_order_and_ipv6_only_if_asked() {
+        let found: Vec<SocketAddr> = ["[::1]:9", "127.0.0.2:9", "127.0.0.1:9"]
+            .iter()
+            .map(|text| text.parse().expect("an address"))
+            .collect();
+        assert_eq!(wanted(found.iter().copied(), true), found);
+        assert_eq!(wanted(found.iter().copied(), false), found[1..]);
     }
 
     #[test]

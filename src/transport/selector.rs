@@ -157,7 +157,13 @@ mod tests {
     }
 
     fn polled(selector: &mut MioSelector, timeout: Option<Duration>) -> Vec<Ready> {
-        let mut ready = Vec::new();
+        let stale = Ready {
+            token: 1000,
+            readable: false,
+            writable: false,
+            closed: false,
+        };
+        let mut ready = vec![stale];
         selector.poll(&mut ready, timeout).expect("no fault");
         ready
     }
