@@ -48,6 +48,8 @@ pub struct Faults {
     pub accept_aborts: Rate,
     /// A stream cannot be registered.
     pub register_fails: Rate,
+    /// A thread is held up for a time.
+    pub stall: Rate,
     /// A name is not found.
     pub resolve_fails: Rate,
     /// The resolver hangs for a time.
@@ -75,6 +77,7 @@ impl Faults {
             descriptors: 0,
             accept_aborts: 0,
             register_fails: 0,
+            stall: 0,
             resolve_fails: 0,
             resolve_stalls: 0,
         }
@@ -114,6 +117,7 @@ impl Faults {
         faults.descriptors = rate(often);
         faults.accept_aborts = rate(often);
         faults.register_fails = rate(often);
+        faults.stall = rate(seldom / 10 + 1);
         faults.resolve_fails = rate(often);
         faults.resolve_stalls = rate(often);
         faults

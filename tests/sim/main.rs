@@ -16,5 +16,8 @@ mod metal;
 mod metal_rules;
 mod net;
 mod ready;
+mod seeds;
 mod stream;
+mod tasks;
 mod trace;
+mod world;

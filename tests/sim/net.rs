@@ -142,7 +142,7 @@ impl Net {
     }
 
     /// A random time of at most `most`.
-    pub(super) fn up_to(&mut self, most: Duration) -> Duration {
+    pub fn up_to(&mut self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_nanos()).expect("a short time");
         Duration::from_nanos(self.dice.between(0, most))
     }

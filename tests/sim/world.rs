@@ -1,0 +1,295 @@
+//! The world of one run: it lets one thing happen after another, in an order the dice choose, and
+//! moves the clock when nothing is left to happen now.
+//!
+//! ```text
+//!        ┌─► a woken task ──┐
+//!  dice ─┼─► a reactor      ├─► until nothing can run ─► clock to the next of:
+//!        └─► the network  ──┘                              network · reactor's deadline · timer
+//!                                                          none, and a task waits: failure
+//! ```
+//!
+//! A reactor is turned only when a thread of its own would have woken: its selector has something
+//! to tell, or the time has passed that its own poll asked to sleep for. Whatever the library
+//! leaves undone without a bell, a waker or a deadline stays undone, and the run fails.
+
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use hubless::{
+    Time,
+    internals::reactor::{
+        Reactor,
+        metal::{Metal, SourceId},
+    },
+};
+
+use super::{
+    dice::Dice,
+    faults::Faults,
+    metal::SimMetal,
+    tasks::{Tasks, TimerKey},
+};
+
+/// One run. Clones are handles on the same one, for tasks to hold.
+#[derive(Clone)]
+pub struct World {
+    metal: SimMetal,
+    tasks: Tasks,
+    reactors: Rc<RefCell<Vec<Turning>>>,
+    dice: Rc<RefCell<Dice>>,
+}
+
+/// A reactor, and whether a thread of its own would run now.
+struct Turning {
+    reactor: Reactor,
+    sleep: Option<Sleep>,
+}
+
+/// A thread in its poll.
+#[derive(Clone, Copy)]
+struct Sleep {
+    selector: SourceId,
+    until: Option<Time>,
+}
+
+impl World {
+    /// The world of `seed`: its weather and all that follows.
+    pub fn new(seed: u64, aloud: bool) -> World {
+        let mut dice = Dice::new(seed);
+        let faults = Faults::draw(&mut dice);
+        if aloud {
+            eprintln!("{faults:#?}");
+        }
+        World {
+            metal: SimMetal::new(dice.fork(), faults, aloud),
+            tasks: Tasks::default(),
+            reactors: Rc::default(),
+            dice: Rc::new(RefCell::new(dice)),
+        }
+    }
+
+    /// The metal, for a context to stand on.
+    pub fn metal(&self) -> Arc<dyn Metal> {
+        Arc::new(self.metal.clone())
+    }
+
+    /// The clock.
+    pub fn now(&self) -> Time {
+        self.metal.now()
+    }
+
+    /// Dice of their own for whoever asks.
+    pub fn dice(&self) -> Dice {
+        self.dice.borrow_mut().fork()
+    }
+
+    /// Ends all faults.
+    pub fn heal(&self) {
+        self.metal.net().heal();
+    }
+
+    /// An event of a program, for the trace.
+    pub fn note(&self, what: &'static str, who: usize, amount: u64) {
+        let who = i32::try_from(who).expect("few");
+        self.metal.net().note(what, who, amount);
+    }
+
+    /// Starts a program.
+    pub fn spawn(&self, name: impl Into<String>, program: impl Future<Output = ()> + 'static) {
+        self.tasks.spawn(name.into(), program);
+    }
+
+    /// Waits in virtual time.
+    pub async fn sleep(&self, wait: Duration) {
+        let until = self.now() + wait;
+        let mut timer = Timer::new(&self.tasks);
+        poll_fn(|context| {
+            if self.now() >= until {
+                return Poll::Ready(());
+            }
+            timer.set(until, context);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The outcome of `attempt`, or `None` if it took longer than `wait` and was dropped.
+    pub async fn within<T>(&self, wait: Duration, attempt: impl Future<Output = T>) -> Option<T> {
+        let until = self.now() + wait;
+        let mut attempt = pin!(attempt);
+        let mut timer = Timer::new(&self.tasks);
+        poll_fn(|context| {
+            if let Poll::Ready(outcome) = attempt.as_mut().poll(context) {
+                return Poll::Ready(Some(outcome));
+            }
+            if self.now() >= until {
+                return Poll::Ready(None);
+            }
+            timer.set(until, context);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Runs until every task is done; returns the trace's hash.
+    ///
+    /// # Panics
+    /// When nothing can happen any more although a task waits, or when the tasks are not done at
+    /// `limit`.
+    pub fn run(&self, limit: Duration) -> u64 {
+        let limit = Time::START + limit;
+        for _ in 0..STEPS_MAX {
+            if self.step() {
+                self.pass_time();
+                continue;
+            }
+            let unfinished = self.tasks.unfinished();
+            if unfinished.is_empty() {
+                return self.finish();
+            }
+            let Some(next) = self.next_time() else {
+                panic!("nothing can happen any more, but these wait: {unfinished:?}");
+            };
+            let mut net = self.metal.net();
+            net.now = next.max(net.now);
+            assert!(next <= limit, "not done at {limit:?}: {unfinished:?}");
+        }
+        panic!("the library spins: {STEPS_MAX} steps, and no end");
+    }
+
+    /// Lets one thing happen, if anything can now.
+    fn step(&self) -> bool {
+        let now = self.now();
+        self.tasks.fire_timers(now);
+        for reactor in self.metal.take_reactors() {
+            let sleep = None;
+            self.reactors.borrow_mut().push(Turning { reactor, sleep });
+        }
+        let awake = self.awake_reactors(now);
+        let tasks = self.tasks.woken_count();
+        let network = usize::from(self.metal.net().next_time().is_some_and(|time| time <= now));
+        let all = tasks + awake.len() + network;
+        if all == 0 {
+            return false;
+        }
+        let choice = self.dice.borrow_mut().index(all);
+        if choice < tasks {
+            let (task, done) = self.tasks.poll(choice);
+            self.note("task", task, u64::from(done));
+        } else if let Some(reactor) = awake.get(choice - tasks) {
+            self.turn(*reactor);
+        } else {
+            let errand = self.metal.net().step();
+            if let Some(errand) = errand.flatten() {
+                errand();
+            }
+        }
+        true
+    }
+
+    fn awake_reactors(&self, now: Time) -> Vec<usize> {
+        let net = self.metal.net();
+        let reactors = self.reactors.borrow();
+        let awake = reactors.iter().enumerate().filter(|(_, turning)| {
+            turning.sleep.is_none_or(|sleep| {
+                net.is_ready(sleep.selector) || sleep.until.is_some_and(|until| until <= now)
+            })
+        });
+        awake.map(|(index, _)| index).collect()
+    }
+
+    fn turn(&self, index: usize) {
+        let mut turning = self.reactors.borrow_mut().remove(index);
+        self.metal.net().outer_poll = None;
+        self.note("turn", index, 0);
+        let goes_on = turning.reactor.turn(None);
+        let net = self.metal.net();
+        turning.sleep = match net.outer_poll {
+            Some(poll) if !poll.found && poll.timeout != Some(Duration::ZERO) => Some(Sleep {
+                selector: poll.selector,
+                until: poll.timeout.map(|wait| net.now + wait),
+            }),
+            _ => None,
+        };
+        drop(net);
+        if goes_on {
+            self.reactors.borrow_mut().insert(index, turning);
+        }
+    }
+
+    /// Whatever happened took a little time; sometimes the thread was held up.
+    fn pass_time(&self) {
+        let mut net = self.metal.net();
+        let stall = net.faults.stall;
+        let most = if net.dice.chance(stall) {
+            STALL
+        } else {
+            STEP_COST
+        };
+        let cost = net.up_to(most);
+        net.now = net.now + cost;
+    }
+
+    /// When the next thing happens.
+    fn next_time(&self) -> Option<Time> {
+        let reactors = self.reactors.borrow();
+        let deadlines = reactors.iter().filter_map(|turning| turning.sleep?.until);
+        deadlines
+            .chain(self.metal.net().next_time())
+            .chain(self.tasks.next_timer())
+            .min()
+    }
+
+    fn finish(&self) -> u64 {
+        self.tasks.clear();
+        // A reactor holds the metal, which holds those not yet taken.
+        drop(self.metal.take_reactors());
+        self.reactors.borrow_mut().clear();
+        self.metal.net().trace.hash()
+    }
+}
+
+/// A timer that is gone when its owner is.
+struct Timer<'a> {
+    tasks: &'a Tasks,
+    key: Option<TimerKey>,
+}
+
+impl<'a> Timer<'a> {
+    fn new(tasks: &'a Tasks) -> Timer<'a> {
+        Timer { tasks, key: None }
+    }
+
+    fn set(&mut self, until: Time, context: &std::task::Context<'_>) {
+        self.cancel();
+        self.key = Some(self.tasks.wake_at(until, context.waker().clone()));
+    }
+
+    fn cancel(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.tasks.cancel_timer(key);
+        }
+    }
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// The longest an ordinary step takes.
+const STEP_COST: Duration = Duration::from_micros(1);
+
+/// The longest a thread is held up.
+const STALL: Duration = Duration::from_millis(50);
+
+/// Far more steps than any run needs.
+const STEPS_MAX: usize = 3_000_000;
