@@ -134,9 +134,11 @@ impl Reactor {
         !self.shared.desk.lock().stopped
     }
 
-    /// When the reactor wants its next turn, unless something happens before.
-    pub fn next_deadline(&self) -> Option<Time> {
-        self.shared.desk.lock().next_deadline()
+    /// Sleeps between two turns, for who turns it by hand: answers how long its next turn can
+    /// wait (`None`: for ever), unless its selector has something to tell before. Who kicks it
+    /// until then rings its bell, as if it were in its poll.
+    pub fn doze(&self) -> Option<Duration> {
+        self.shared.fall_asleep(None)
     }
 
     /// Whom to drive, into `due`; and whom to sweep.
