@@ -21,3 +21,4 @@ mod stream;
 mod tasks;
 mod trace;
 mod world;
+mod world_rules;

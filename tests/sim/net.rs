@@ -26,11 +26,7 @@ use hubless::{
 };
 
 use super::{
-    accept::AcceptorState,
-    dice::Dice,
-    faults::Faults,
-    ready::{OuterPoll, SelectorState},
-    stream::StreamState,
+    accept::AcceptorState, dice::Dice, faults::Faults, ready::SelectorState, stream::StreamState,
     trace::Trace,
 };
 
@@ -46,8 +42,8 @@ pub struct Net {
     queue: BTreeMap<(Time, u64), Happening>,
     sequence: u64,
     last_source: SourceId,
-    /// Set by each poll of a selector that nobody watches; taken by who turns the reactors.
-    pub outer_poll: Option<OuterPoll>,
+    /// The selector polled last that nobody watches: that of the reactor whose turn it is.
+    pub outer_poll: Option<SourceId>,
     pub(super) selectors: BTreeMap<SourceId, SelectorState>,
     /// Which selectors watch a source.
     pub(super) watchers: BTreeMap<SourceId, Vec<SourceId>>,

@@ -31,16 +31,6 @@ struct Entry {
     writable: bool,
 }
 
-/// What the latest poll of a selector was that nobody else watches: a reactor going to sleep.
-#[derive(Clone, Copy, Debug)]
-pub struct OuterPoll {
-    pub selector: SourceId,
-    /// How long it would have slept; `None`: for ever.
-    pub timeout: Option<Duration>,
-    /// There was something ready, so it would not have slept at all.
-    pub found: bool,
-}
-
 impl Net {
     pub(super) fn open_selector(&mut self) -> SourceId {
         let id = self.fresh_source();
@@ -79,12 +69,12 @@ impl Net {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         ready.clear();
+        assert!(
+            timeout == Some(Duration::ZERO) || self.is_ready(selector),
+            "a wait in a poll would hold up the only thread there is"
+        );
         if !self.is_watched(selector) {
-            self.outer_poll = Some(OuterPoll {
-                selector,
-                timeout,
-                found: self.is_ready(selector),
-            });
+            self.outer_poll = Some(selector);
         }
         if self.dice.chance(self.faults.interrupted) {
             self.note("interrupted", selector, 0);

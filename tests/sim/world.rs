@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A reactor is turned only when a thread of its own would have woken: its selector has something
-//! to tell, or the time has passed that its own poll asked to sleep for. Whatever the library
+//! to tell, or the time has passed for which it meant to sleep. Whatever the library
 //! leaves undone without a bell, a waker or a deadline stays undone, and the run fails.
 
 use std::{
@@ -209,15 +209,12 @@ impl World {
         let mut turning = self.reactors.borrow_mut().remove(index);
         self.metal.net().outer_poll = None;
         self.note("turn", index, 0);
-        let goes_on = turning.reactor.turn(None);
+        let goes_on = turning.reactor.turn(Some(Duration::ZERO));
+        let wait = turning.reactor.doze();
         let net = self.metal.net();
-        turning.sleep = match net.outer_poll {
-            Some(poll) if !poll.found && poll.timeout != Some(Duration::ZERO) => Some(Sleep {
-                selector: poll.selector,
-                until: poll.timeout.map(|wait| net.now + wait),
-            }),
-            _ => None,
-        };
+        let selector = net.outer_poll.expect("a turn polls the reactor's selector");
+        let until = wait.map(|wait| net.now + wait);
+        turning.sleep = Some(Sleep { selector, until });
         drop(net);
         if goes_on {
             self.reactors.borrow_mut().insert(index, turning);

@@ -1,0 +1,109 @@
+//! The world against its own rules: time, tasks, reactors, and the failures it must notice.
+
+use std::{
+    cell::RefCell,
+    future::pending,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use hubless::{
+    Time,
+    internals::reactor::{Reactor, Tenant},
+};
+
+use super::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn tasks_sleep_and_give_up_in_virtual_time() {
+    let world = World::new(3, false);
+    let log = Rc::new(RefCell::new(Vec::new()));
+    for seconds in [3, 1, 2] {
+        let (world_, log) = (world.clone(), log.clone());
+        world.spawn("sleeper", async move {
+            world_.sleep(SECOND * seconds).await;
+            log.borrow_mut().push(seconds);
+        });
+    }
+    let (world_, log_) = (world.clone(), log.clone());
+    world.spawn("gives up", async move {
+        assert_eq!(world_.within(SECOND, async { 5 }).await, Some(5));
+        assert_eq!(world_.within(SECOND * 9, pending::<()>()).await, None);
+        log_.borrow_mut().push(9);
+    });
+    world.run(SECOND * 10);
+    assert_eq!(*log.borrow(), [1, 2, 3, 9]);
+    let now = world.now();
+    assert!(now >= Time::START + SECOND * 9 && now < Time::START + SECOND * 10);
+}
+
+#[test]
+#[should_panic(expected = "nothing can happen any more, but these wait: [\"forgotten\"]")]
+fn a_task_that_nothing_can_wake_is_a_failure() {
+    let world = World::new(1, false);
+    world.spawn("done", async {});
+    world.spawn("forgotten", pending());
+    world.run(SECOND);
+}
+
+#[test]
+#[should_panic(expected = "not done at 1s: [\"too long\"]")]
+fn being_late_is_a_failure() {
+    let world = World::new(1, false);
+    let world_ = world.clone();
+    world.spawn("too long", async move { world_.sleep(SECOND * 2).await });
+    world.run(SECOND);
+}
+
+/// Counts how often it was driven and swept, and asks to be driven once more at a time.
+struct Counting {
+    driven: AtomicU64,
+    swept: AtomicU64,
+    again: Time,
+}
+
+impl Tenant for Counting {
+    fn drive(&self, now: Time) -> Option<Time> {
+        self.driven.fetch_add(1, Ordering::Relaxed);
+        (now < self.again).then_some(self.again)
+    }
+
+    fn sweep(&self) {
+        self.swept.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_reactor_runs_when_it_is_kicked_and_when_its_time_has_come() {
+    let world = World::new(5, false);
+    let (reactor, handle) = Reactor::new(world.metal()).unwrap();
+    let tenant = Arc::new(Counting {
+        driven: AtomicU64::new(0),
+        swept: AtomicU64::new(0),
+        again: Time::START + SECOND * 5,
+    });
+    let key = handle.adopt(tenant.clone());
+    world.metal().run(reactor).unwrap();
+    let world_ = world.clone();
+    world.spawn("checks", async move {
+        let driven = || tenant.driven.load(Ordering::Relaxed);
+        world_.sleep(SECOND).await;
+        assert_eq!(driven(), 0);
+        handle.kick(key);
+        world_.sleep(SECOND).await;
+        assert_eq!(driven(), 1);
+        handle.sweep_soon(key);
+        world_.sleep(SECOND).await;
+        assert_eq!(tenant.swept.load(Ordering::Relaxed), 1);
+        world_.sleep(SECOND * 3).await;
+        assert_eq!(driven(), 2);
+        handle.stop();
+    });
+    world.run(SECOND * 10);
+}
