@@ -121,9 +121,47 @@ impl fmt::Debug for MioMetal {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Duration};
+    use std::{
+        collections::HashSet,
+        sync::{Arc, mpsc},
+        time::Duration,
+    };
 
     use super::*;
+    use crate::reactor::Tenant;
+
+    /// Tells the name of the thread that drives it.
+    struct Witness(mpsc::Sender<Option<String>>);
+
+    impl Tenant for Witness {
+        fn drive(&self, _now: Time) -> Option<Time> {
+            let name = thread::current().name().map(String::from);
+            self.0.send(name).expect("the test listens");
+            None
+        }
+
+        fn sweep(&self) {}
+    }
+
+    #[test]
+    fn a_reactor_has_a_thread_until_it_is_stopped() {
+        let metal = Arc::new(MioMetal::new());
+        for number in 0..2 {
+            let (tx, rx) = mpsc::channel();
+            let (reactor, handle) = Reactor::new(metal.clone()).expect("descriptors are left");
+            metal.run(reactor).expect("threads are left");
+            let key = handle.adopt(Arc::new(Witness(tx)));
+            for _ in 0..2 {
+                handle.kick(key);
+                let name = rx.recv().expect("it is driven");
+                assert_eq!(name, Some(format!("hubless-io-{number}")));
+            }
+            handle.stop();
+            drop(handle);
+            // The witness goes with the reactor.
+            assert_eq!(rx.recv(), Err(mpsc::RecvError));
+        }
+    }
 
     #[test]
     fn the_clock_goes_forward() {
