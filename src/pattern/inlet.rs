@@ -1,0 +1,125 @@
+//! Receiving from many: one whole message of each peer that has some, in turn.
+//!
+//! A peer is in its turn from the bell that ends its drought until its lane is found empty. One
+//! that is gone is read to the end, then reported as emptied: exactly once, for it leaves the
+//! turns in that moment.
+
+use super::{Effects, Peers, turns::Turns};
+use crate::base::message::Message;
+
+/// The receiving side of a socket with any number of peers.
+#[derive(Debug, Default)]
+pub(super) struct Inlet {
+    turns: Turns,
+    /// Looked at, found good, and put back: the next to be taken.
+    held: Option<(usize, Message)>,
+}
+
+impl Inlet {
+    /// A new peer. It gets a turn at once, since an inproc peer may have queued already.
+    pub(super) fn add(&mut self, key: usize) {
+        self.turns.add(key, true);
+    }
+
+    /// A peer has something again.
+    pub(super) fn readable(&mut self, key: usize) {
+        self.turns.activate(key);
+    }
+
+    /// A peer is gone: it is emptied now, or will be.
+    pub(super) fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
+        let held = self.held.as_ref().is_some_and(|(from, _)| *from == key);
+        if held || peers[key].window.has_some() {
+            self.turns.activate(key);
+        } else {
+            self.turns.remove(key);
+            effects.emptied.push(key);
+        }
+    }
+
+    /// The next message, and the key of who sent it.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        peers: &mut Peers,
+        effects: &mut Effects,
+    ) -> Option<(usize, Message)> {
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        while let Some(key) = self.turns.current() {
+            if let Some(message) = self.pop(peers, key, effects) {
+                self.turns.advance();
+                return Some((key, message));
+            }
+        }
+        None
+    }
+
+    /// The next message of this peer, whoever's turn it is.
+    pub(super) fn take_from(
+        &mut self,
+        peers: &mut Peers,
+        key: usize,
+        effects: &mut Effects,
+    ) -> Option<Message> {
+        match self.held.take_if(|(from, _)| *from == key) {
+            Some((_, message)) => Some(message),
+            None if self.turns.is_ready(key) => self.pop(peers, key, effects),
+            None => None,
+        }
+    }
+
+    /// Puts a message back that was just taken: it is the next one.
+    pub(super) fn hold(&mut self, from: usize, message: Message) {
+        debug_assert!(self.held.is_none(), "one message is looked at a time");
+        self.held = Some((from, message));
+    }
+
+    /// Is there a message?
+    pub(super) fn has_some(&mut self, peers: &mut Peers, effects: &mut Effects) -> bool {
+        if self.held.is_some() {
+            return true;
+        }
+        while let Some(key) = self.turns.current() {
+            if peers[key].window.has_some() {
+                return true;
+            }
+            self.step_out(peers, key, effects);
+        }
+        false
+    }
+
+    /// Throws away all that has arrived.
+    pub(super) fn drain(&mut self, peers: &mut Peers, effects: &mut Effects) {
+        self.held = None;
+        while let Some(key) = self.turns.current() {
+            if peers[key].window.clear() {
+                effects.credited.push(key);
+            }
+            self.step_out(peers, key, effects);
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) -> Option<Message> {
+        let (message, ring) = peers[key].window.pop();
+        if ring {
+            effects.credited.push(key);
+        }
+        if message.is_none() {
+            self.step_out(peers, key, effects);
+        }
+        message
+    }
+
+    /// A peer's lane is empty.
+    fn step_out(&mut self, peers: &Peers, key: usize, effects: &mut Effects) {
+        if peers[key].gone {
+            self.turns.remove(key);
+            effects.emptied.push(key);
+        } else {
+            self.turns.deactivate(key);
+        }
+    }
+}

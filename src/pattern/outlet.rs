@@ -1,0 +1,71 @@
+//! Sending to one of many: each message to the next peer in turn that has room.
+//!
+//! A full peer steps out of its turn until its lane rings; meanwhile the others share the work.
+
+use super::{Effects, Peers, Refusal, turns::Turns};
+use crate::{
+    base::message::{Frame, Message},
+    pipe::Refused,
+};
+
+/// The sending side of a socket that spreads its messages.
+#[derive(Debug, Default)]
+pub(super) struct Outlet {
+    turns: Turns,
+}
+
+impl Outlet {
+    /// A new peer, which may take messages at once.
+    pub(super) fn add(&mut self, key: usize) {
+        self.turns.add(key, true);
+    }
+
+    /// Nothing more goes to this peer.
+    pub(super) fn remove(&mut self, key: usize) {
+        self.turns.remove(key);
+    }
+
+    /// A peer that was full has room.
+    pub(super) fn writable(&mut self, key: usize) {
+        self.turns.activate(key);
+    }
+
+    /// Sends `head` (an envelope) and `message` to whoever's turn it is. Answers who that was.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] if nobody has room: whoever has it again will ring.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        peers: &Peers,
+        head: &[Frame],
+        message: &Message,
+        effects: &mut Effects,
+    ) -> Result<usize, Refusal> {
+        while let Some(key) = self.turns.current() {
+            match peers[key].out.push(head, message) {
+                Ok(accepted) => {
+                    effects.pushed.push((key, accepted));
+                    self.turns.advance();
+                    return Ok(key);
+                }
+                Err(Refused::Full) => {
+                    self.turns.deactivate(key);
+                }
+                Err(Refused::Closed) => self.turns.remove(key),
+            }
+        }
+        Err(Refusal::Full)
+    }
+
+    /// Has anybody room? If not, whoever has it again will ring.
+    pub(super) fn has_room(&mut self, peers: &Peers) -> bool {
+        while let Some(key) = self.turns.current() {
+            if !peers[key].out.is_full(true) {
+                return true;
+            }
+            self.turns.deactivate(key);
+        }
+        false
+    }
+}

@@ -1,0 +1,113 @@
+//! PAIR (RFC 31): one peer, both ways.
+//!
+//! ```text
+//!   attach ──► peer ──► gone, until it is read to the end
+//!      │        ▲
+//!      └──► waiting     ready is refused: occupied
+//! ```
+//!
+//! The first that is attached is the peer, ready or not: what is sent to it waits in its lane.
+//! Others wait without a role until it is gone, in the order they came.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{Effects, Nothing, Peers, Received, Refusal, Rules};
+use crate::base::{event::Reason, message::Message};
+
+/// PAIR.
+#[derive(Debug, Default)]
+pub struct Pair {
+    peer: Option<usize>,
+    waiting: VecDeque<usize>,
+    /// Former peers that have something left to read, the first of them first.
+    gone: VecDeque<usize>,
+}
+
+impl Rules for Pair {
+    fn attach(&mut self, _: &mut Peers, key: usize, _: &mut Effects) {
+        if self.peer.is_none() {
+            self.peer = Some(key);
+        } else {
+            self.waiting.push_back(key);
+        }
+    }
+
+    fn ready(
+        &mut self,
+        _: &mut Peers,
+        key: usize,
+        _: &Bytes,
+        _: &mut Effects,
+    ) -> Result<(), Reason> {
+        if self.peer == Some(key) {
+            Ok(())
+        } else {
+            Err(Reason::Occupied)
+        }
+    }
+
+    fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
+        if self.peer == Some(key) {
+            self.peer = self.waiting.pop_front();
+            if peers[key].window.has_some() {
+                self.gone.push_back(key);
+                return;
+            }
+        } else {
+            self.waiting.retain(|other| *other != key);
+        }
+        effects.emptied.push(key);
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let key = self.peer.ok_or(Refusal::Full)?;
+        match peers[key].out.push(&[], message) {
+            Ok(accepted) => {
+                effects.pushed.push((key, accepted));
+                Ok(())
+            }
+            Err(_) => Err(Refusal::Full),
+        }
+    }
+
+    #[inline]
+    fn recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> Result<Received, Nothing> {
+        while let Some(&key) = self.gone.front() {
+            if let (Some(message), _) = peers[key].window.pop() {
+                return Ok(Received::plain(key, message));
+            }
+            self.gone.pop_front();
+            effects.emptied.push(key);
+        }
+        let key = self.peer.ok_or(Nothing::Empty)?;
+        let (message, ring) = peers[key].window.pop();
+        if ring {
+            effects.credited.push(key);
+        }
+        let message = message.ok_or(Nothing::Empty)?;
+        Ok(Received::plain(key, message))
+    }
+
+    fn can_recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> bool {
+        while let Some(&key) = self.gone.front() {
+            if peers[key].window.has_some() {
+                return true;
+            }
+            self.gone.pop_front();
+            effects.emptied.push(key);
+        }
+        self.peer.is_some_and(|key| peers[key].window.has_some())
+    }
+
+    fn can_send(&mut self, peers: &mut Peers) -> bool {
+        self.peer.is_some_and(|key| !peers[key].out.is_full(true))
+    }
+}
