@@ -297,6 +297,14 @@ impl Engine {
         self.revision
     }
 
+    /// Octets of memory kept for what is under way: a frame, a message, what must leave. Nothing
+    /// between messages.
+    pub fn kept_octets(&self) -> usize {
+        let kept = self.reader.kept_octets();
+        let kept = kept.saturating_add(self.traffic.kept_octets());
+        kept.saturating_add(self.output.capacity())
+    }
+
     fn end(&mut self, reason: Reason) -> Fault {
         let fault = Fault::new(reason, matches!(self.state, State::Handshake(_)));
         self.state = State::Ended(Box::new(fault.clone()));

@@ -149,6 +149,10 @@ impl Reader {
         Ok(None)
     }
 
+    pub(super) fn kept_octets(&self) -> usize {
+        self.body.as_ref().map_or(0, |body| body.octets.capacity())
+    }
+
     /// Where to read a large body to, and how many octets have room there. Once little is
     /// missing, reading it together with what follows is cheaper.
     pub(super) fn large_body(&mut self) -> Option<(&mut Vec<u8>, usize)> {

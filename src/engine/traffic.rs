@@ -65,6 +65,13 @@ impl Traffic {
         }
     }
 
+    pub(super) fn kept_octets(&self) -> usize {
+        let frames = self.frames.capacity().saturating_mul(size_of::<Frame>());
+        let bodies = self.frames.iter().map(|frame| frame.len()).sum::<usize>();
+        let held = self.held.as_ref().map_or(0, Message::octets);
+        frames.saturating_add(bodies).saturating_add(held)
+    }
+
     /// Judges a header. Commands have an allowance of their own, so that a small limit on
     /// messages does not forbid heartbeats.
     fn admit(&mut self, config: &Config, header: Header) -> Result<(), ProtocolError> {
