@@ -81,3 +81,58 @@ impl Rules for Dealer {
         self.outlet.has_room(peers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stage::{Stage, messages},
+        *,
+    };
+    use crate::base::socket_type::SocketType;
+
+    #[test]
+    fn sends_and_receives_in_turn_and_leaves_frames_alone() {
+        let mut dealer = Stage::plain(SocketType::Dealer);
+        let (a, b) = (dealer.join(), dealer.join());
+        for n in 0..4 {
+            assert_eq!(dealer.send(["", "id", &n.to_string()]), Ok(()));
+        }
+        for (key, expected) in [(a, ["0", "2"]), (b, ["1", "3"])] {
+            let expected = expected.map(|n| Message::from(["", "id", n]));
+            assert_eq!(dealer.sent(key), expected);
+        }
+        for (key, text) in [(a, "a0"), (a, "a1"), (b, "b0")] {
+            dealer.give(key, text);
+        }
+        assert!(dealer.can_recv() && dealer.can_send());
+        assert_eq!(dealer.recv_all(), messages(["a0", "b0", "a1"]));
+    }
+
+    #[test]
+    fn a_probe_goes_to_each_who_is_ready_whatever_the_mark() {
+        let options = Options {
+            probe_router: true,
+            send_hwm: 1,
+            ..Options::default()
+        };
+        let mut dealer = Stage::new(SocketType::Dealer, options);
+        let key = dealer.attach();
+        assert_eq!(dealer.send("early"), Ok(()));
+        assert!(dealer.ready(key, "").is_ok());
+        assert_eq!(dealer.sent(key), messages(["early", ""]));
+        dealer.unready(key);
+        assert!(dealer.ready(key, "").is_ok());
+        assert_eq!(dealer.sent(key), messages([""]));
+    }
+
+    #[test]
+    fn who_has_left_gets_nothing_and_is_read_to_the_end() {
+        let mut dealer = Stage::plain(SocketType::Dealer);
+        let key = dealer.join();
+        dealer.give(key, "last");
+        dealer.detach(key);
+        assert_eq!(dealer.send("x"), Err(Refusal::Full));
+        assert_eq!(dealer.recv_all(), messages(["last"]));
+        assert_eq!(dealer.emptied, [key]);
+    }
+}

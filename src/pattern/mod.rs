@@ -26,6 +26,8 @@ mod publish;
 mod rep;
 mod req;
 mod router;
+#[cfg(test)]
+mod stage;
 mod subscribe;
 pub mod subscriptions;
 mod topic_tree;

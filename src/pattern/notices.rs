@@ -74,3 +74,34 @@ impl Notices {
 
 /// Room for some thousand notices, however little a peer may subscribe to.
 const OCTETS_MAX_LEAST: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn come_out_in_the_order_they_went_in() {
+        let mut notices = Notices::new(0);
+        notices.push(Some((3, 9)), b"a", true);
+        notices.push(None, b"", false);
+        assert!(!notices.is_empty());
+        let mut next = || notices.pop().map(|notice| (notice.from, notice.message));
+        assert_eq!(next(), Some((Some((3, 9)), "\x01a".into())));
+        assert_eq!(next(), Some((None, "\x00".into())));
+        assert_eq!(next(), None);
+        assert!(notices.is_empty());
+        assert_eq!(notices.octets, 0);
+    }
+
+    #[test]
+    fn are_dropped_where_they_would_fill_the_memory() {
+        let mut notices = Notices::new(OCTETS_MAX_LEAST + 5);
+        let topic = vec![b'x'; 1000];
+        (0..5000).for_each(|_| notices.push(None, &topic, true));
+        assert!(notices.octets <= OCTETS_MAX_LEAST + 5);
+        let kept = std::iter::from_fn(|| notices.pop()).count();
+        assert_eq!(kept, (OCTETS_MAX_LEAST + 5) / (size_of::<Notice>() + 1000));
+        notices.push(None, &topic, true);
+        assert!(!notices.is_empty());
+    }
+}

@@ -111,3 +111,71 @@ impl Rules for Pair {
         self.peer.is_some_and(|key| !peers[key].out.is_full(true))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stage::{Stage, messages},
+        *,
+    };
+    use crate::base::socket_type::SocketType;
+
+    #[test]
+    fn talks_both_ways_with_one() {
+        let mut pair = Stage::with_hwm(SocketType::Pair, 2);
+        assert_eq!(pair.send("nobody"), Err(Refusal::Full));
+        assert!(!pair.can_send() && !pair.can_recv());
+        let key = pair.attach();
+        assert_eq!(pair.send("early"), Ok(()));
+        assert!(pair.ready(key, "").is_ok());
+        assert_eq!(pair.send("second"), Ok(()));
+        assert_eq!(pair.send("third"), Err(Refusal::Full));
+        assert!(!pair.can_send());
+        assert_eq!(pair.sent(key), messages(["early", "second"]));
+        assert!(pair.can_send());
+        assert_eq!(pair.recv(), Err(Nothing::Empty));
+        pair.give(key, "answer");
+        assert!(pair.can_recv());
+        assert_eq!(pair.recv(), Ok("answer".into()));
+        assert_eq!(pair.credited, []);
+        assert!(pair.give(key, "a") && pair.give(key, "b") && !pair.give(key, "c"));
+        pair.recv_all();
+        assert_eq!(pair.credited, [key]);
+    }
+
+    #[test]
+    fn a_second_peer_is_refused() {
+        let mut pair = Stage::plain(SocketType::Pair);
+        let first = pair.join();
+        assert!(matches!(pair.join_as(""), Err(Reason::Occupied)));
+        assert_eq!(pair.emptied, [1]);
+        assert_eq!(pair.send("for the first"), Ok(()));
+        assert_eq!(pair.sent(first).len(), 1);
+        pair.detach(first);
+        assert_eq!(pair.emptied, [1, first]);
+        let second = pair.join();
+        assert_eq!(pair.send("for the second"), Ok(()));
+        assert_eq!(pair.sent(second).len(), 1);
+    }
+
+    #[test]
+    fn who_waits_takes_over_and_the_former_is_read_first() {
+        let mut pair = Stage::plain(SocketType::Pair);
+        let (first, second, third) = (pair.join(), pair.attach(), pair.attach());
+        assert!(matches!(pair.ready(second, ""), Err(Reason::Occupied)));
+        pair.give(first, "left behind");
+        pair.detach(first);
+        assert!(matches!(pair.ready(third, ""), Err(Reason::Occupied)));
+        assert!(pair.ready(second, "").is_ok());
+        pair.give(second, "new");
+        assert_eq!(pair.send("x"), Ok(()));
+        assert_eq!(pair.sent(second).len(), 1);
+        assert!(pair.can_recv());
+        assert_eq!(pair.emptied, []);
+        assert_eq!(pair.recv_all(), messages(["left behind", "new"]));
+        assert_eq!(pair.emptied, [first]);
+        pair.detach(third);
+        pair.detach(second);
+        assert_eq!(pair.emptied, [first, third, second]);
+    }
+}

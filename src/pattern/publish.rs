@@ -355,3 +355,6 @@ fn push(peers: &Peers, key: usize, message: &Message, effects: &mut Effects) {
 }
 
 const TOO_MANY_TOPICS: Reason = Reason::Protocol(ProtocolError::Unspecified);
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,118 @@ impl Rules for Rep {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stage::{Stage, messages},
+        *,
+    };
+    use crate::base::socket_type::SocketType;
+
+    impl Stage {
+        fn reply(&mut self, route: &Route, text: &str) -> bool {
+            let message = Message::from(text);
+            self.act(|pattern, peers, effects| pattern.reply(peers, route, &message, effects))
+        }
+
+        fn request(&mut self) -> (Route, Message) {
+            let received = self.receive().expect("a request");
+            (
+                received.route.expect("a request has a route"),
+                received.message,
+            )
+        }
+    }
+
+    #[test]
+    fn the_answer_takes_the_whole_envelope_back() {
+        let mut rep = Stage::plain(SocketType::Rep);
+        let key = rep.join();
+        rep.give(key, ["a", "b", "", "question", "", "more"]);
+        let (route, question) = rep.request();
+        assert_eq!(question, Message::from(["question", "", "more"]));
+        assert!(rep.reply(&route, "answer"));
+        assert_eq!(rep.sent(key), [Message::from(["a", "b", "", "answer"])]);
+    }
+
+    #[test]
+    fn what_is_no_request_is_dropped() {
+        let mut rep = Stage::plain(SocketType::Rep);
+        let key = rep.join();
+        for frames in [vec![""], vec!["a"], vec!["a", "b"], vec!["a", ""]] {
+            rep.give(key, frames);
+        }
+        assert!(!rep.can_recv());
+        rep.give(key, vec!["a", "b"]);
+        rep.give(key, ["", "good"]);
+        assert!(rep.can_recv() && rep.can_recv());
+        assert_eq!(rep.recv_all(), messages(["good"]));
+        assert_eq!(rep.send("x"), Err(super::super::Refusal::WrongState));
+        assert!(!rep.can_send());
+    }
+
+    #[test]
+    fn several_may_be_open_and_are_answered_in_any_order() {
+        let mut rep = Stage::plain(SocketType::Rep);
+        let (a, b) = (rep.join(), rep.join());
+        rep.give(a, ["", "a0"]);
+        rep.give(a, ["", "a1"]);
+        rep.give(b, ["", "b0"]);
+        let requests: Vec<_> = (0..3).map(|_| rep.request()).collect();
+        let asked: Vec<_> = requests
+            .iter()
+            .map(|(_, message)| message.clone())
+            .collect();
+        assert_eq!(asked, messages(["a0", "b0", "a1"]));
+        for (route, message) in requests.iter().rev() {
+            let answer = message.as_str().expect("text").to_uppercase();
+            assert!(rep.reply(route, &answer));
+        }
+        let answers = |texts: [&str; 2]| texts.map(|text| Message::from(["", text]));
+        assert_eq!(rep.sent(a), answers(["A1", "A0"]));
+        assert_eq!(rep.sent(b), answers(["B0", "B0"])[..1]);
+    }
+
+    #[test]
+    fn no_answer_goes_to_who_is_gone_or_took_the_key() {
+        let mut rep = Stage::plain(SocketType::Rep);
+        let key = rep.join();
+        rep.give(key, ["", "one"]);
+        rep.give(key, ["", "two"]);
+        let (route, _) = rep.request();
+        rep.detach(key);
+        assert!(!rep.reply(&route, "gone"));
+        assert_eq!(rep.recv_all(), messages(["two"]));
+        assert_eq!(rep.emptied, [key]);
+        assert!(!rep.reply(&route, "forgotten"));
+        assert_eq!(rep.join(), key);
+        assert!(!rep.reply(&route, "another"));
+        assert_eq!(rep.sent(key), []);
+    }
+
+    #[test]
+    fn an_answer_to_who_is_full_is_dropped_and_counted() {
+        let mut rep = Stage::with_hwm(SocketType::Rep, 1);
+        let key = rep.join();
+        rep.give(key, ["", "question"]);
+        let (route, _) = rep.request();
+        assert!(rep.reply(&route, "first"));
+        assert!(!rep.reply(&route, "second"));
+        assert_eq!(rep.peers[key].out.stats().refused, 1);
+    }
+
+    #[test]
+    fn a_request_that_was_looked_at_outlives_its_peer() {
+        let mut rep = Stage::plain(SocketType::Rep);
+        let key = rep.join();
+        rep.give(key, ["", "question"]);
+        assert!(rep.can_recv());
+        rep.detach(key);
+        assert_eq!(rep.emptied, []);
+        let received = rep.receive().expect("looked at");
+        assert_eq!((received.from, received.message), (key, "question".into()));
+        assert!(!rep.can_recv());
+        assert_eq!(rep.emptied, [key]);
+    }
+}

@@ -247,3 +247,233 @@ impl Rules for Req {
         !busy && self.outlet.has_room(peers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stage::{Stage, messages},
+        *,
+    };
+    use crate::base::socket_type::SocketType;
+
+    impl Stage {
+        fn abandon(&mut self) {
+            self.act(|pattern, peers, effects| pattern.abandon(peers, effects));
+        }
+    }
+
+    fn correlating() -> Stage {
+        Stage::new(
+            SocketType::Req,
+            Options {
+                req_correlate: true,
+                ..Options::default()
+            },
+        )
+    }
+
+    #[test]
+    fn asks_and_listens_in_turn() {
+        let mut req = Stage::plain(SocketType::Req);
+        assert_eq!(req.send("nobody"), Err(Refusal::Full));
+        let keys = [req.join(), req.join()];
+        for round in 0..4 {
+            let key = keys[round % 2];
+            assert_eq!(req.recv(), Err(Nothing::WrongState));
+            assert!(req.can_send() && !req.can_recv());
+            assert_eq!(req.send(["a", "b"]), Ok(()));
+            assert_eq!(req.send("too early"), Err(Refusal::Busy));
+            assert!(!req.can_send() && !req.can_recv());
+            assert_eq!(req.recv(), Err(Nothing::Empty));
+            assert_eq!(req.sent(key), [Message::from(["", "a", "b"])]);
+            req.give(key, ["", "x", "y"]);
+            assert!(req.can_recv() && req.can_recv());
+            assert_eq!(req.recv(), Ok(Message::from(["x", "y"])));
+        }
+    }
+
+    #[test]
+    fn only_a_well_formed_reply_of_the_peer_asked_is_heard() {
+        let mut req = Stage::plain(SocketType::Req);
+        let (asked, other) = (req.join(), req.join());
+        req.send("?").expect("two are there");
+        req.give(other, ["", "not asked"]);
+        for frames in [vec!["x"], vec![""], vec!["x", "", "y"], vec!["x", "y"]] {
+            req.give(asked, frames);
+        }
+        assert!(!req.can_recv());
+        assert_eq!(req.recv(), Err(Nothing::Empty));
+        req.give(asked, ["", "good"]);
+        req.give(asked, ["", "twice"]);
+        assert_eq!(req.recv(), Ok("good".into()));
+        // What came unasked is thrown away with the next request.
+        req.send("?").expect("two are there");
+        assert_eq!(req.recv(), Err(Nothing::Empty));
+        req.give(other, ["", "asked"]);
+        assert_eq!(req.recv(), Ok("asked".into()));
+    }
+
+    #[test]
+    fn what_came_unasked_gives_its_credit_back() {
+        let mut req = Stage::with_hwm(SocketType::Req, 2);
+        let key = req.join();
+        while req.give(key, ["", "unasked"]) {}
+        req.send("?").expect("it has room");
+        assert_eq!(req.credited, [key]);
+        assert!(req.give(key, ["", "answer"]));
+        assert_eq!(req.recv(), Ok("answer".into()));
+    }
+
+    #[test]
+    fn correlation_tells_a_late_reply() {
+        let mut req = correlating();
+        let key = req.join();
+        req.send("1").expect("it is there");
+        req.abandon();
+        req.send("2").expect("it is there");
+        assert_eq!(req.redialled, []);
+        let id = |n: u8| Frame::from([0, 0, 0, n]);
+        let request = |n: u8, text: &str| Message::from([id(n), "".into(), text.into()]);
+        assert_eq!(req.sent(key), [request(7, "1"), request(8, "2")]);
+        req.give(key, request(7, "late"));
+        req.give(key, ["", "no id"]);
+        req.give(key, Message::from([id(8), "".into()]));
+        req.give(
+            key,
+            Message::from([id(8), "x".into(), "no delimiter".into()]),
+        );
+        req.give(key, request(8, "right"));
+        assert_eq!(req.recv_all(), messages(["right"]));
+    }
+
+    #[test]
+    fn an_abandoned_request_costs_the_connection() {
+        let mut req = Stage::plain(SocketType::Req);
+        let (first, second) = (req.join(), req.join());
+        req.send("1").expect("two are there");
+        req.abandon();
+        req.abandon();
+        assert_eq!(req.redialled, [first]);
+        assert_eq!(req.recv(), Err(Nothing::WrongState));
+        // Nothing goes there until that connection is lost.
+        for _ in 0..2 {
+            req.send("2").expect("the second is there");
+            assert_eq!(req.sent(second).len(), 1);
+            req.give(first, ["", "late"]);
+            req.give(second, ["", "in time"]);
+            assert_eq!(req.recv_all(), messages(["in time"]));
+        }
+        req.unready(first);
+        // The request that had not left is not asked after all.
+        assert_eq!(req.sent(first), []);
+        req.send("3").expect("two are there");
+        req.give(second, ["", "answer"]);
+        req.recv_all();
+        req.send("4").expect("two are there");
+        assert_eq!(req.sent(first).len() + req.sent(second).len(), 2);
+    }
+
+    #[test]
+    fn an_abandoned_request_that_has_no_connection_is_withdrawn() {
+        let mut req = Stage::plain(SocketType::Req);
+        let key = req.attach();
+        req.send("1").expect("it queues");
+        req.abandon();
+        req.send("2").expect("it queues");
+        assert_eq!(req.redialled, []);
+        assert_eq!(req.sent(key), [Message::from(["", "2"])]);
+        assert_eq!(req.peers[key].out.stats().dropped, 1);
+    }
+
+    #[test]
+    fn a_lost_peer_is_told_once() {
+        for gone in [false, true] {
+            let mut req = Stage::plain(SocketType::Req);
+            let key = req.join();
+            req.send("?").expect("it is there");
+            assert_eq!(req.sent(key).len(), 1);
+            if gone {
+                req.detach(key);
+                assert_eq!(req.emptied, [key]);
+            } else {
+                req.unready(key);
+            }
+            assert!(req.can_recv());
+            assert_eq!(req.recv(), Err(Nothing::PeerLost));
+            assert!(!req.can_recv());
+            assert_eq!(req.recv(), Err(Nothing::WrongState));
+            assert_eq!(req.can_send(), !gone);
+            if gone {
+                assert_eq!(req.join(), key);
+            }
+            assert_eq!(req.send("again"), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_lost_peers_reply_is_still_heard() {
+        for gone in [false, true] {
+            let mut req = Stage::plain(SocketType::Req);
+            let key = req.join();
+            req.send("?").expect("it is there");
+            req.sent(key);
+            req.give(key, ["", "answer"]);
+            req.unready(key);
+            if gone {
+                req.detach(key);
+            }
+            assert_eq!(req.emptied, []);
+            assert_eq!(req.recv(), Ok("answer".into()));
+            assert_eq!(req.recv(), Err(Nothing::WrongState));
+            assert_eq!(req.emptied.len(), usize::from(gone));
+        }
+    }
+
+    #[test]
+    fn the_next_request_may_pass_over_the_news_of_a_loss() {
+        let mut req = Stage::plain(SocketType::Req);
+        let (first, second) = (req.join(), req.join());
+        req.send("1").expect("two are there");
+        req.give(first, ["", "unread"]);
+        req.detach(first);
+        assert!(req.can_send());
+        assert_eq!(req.send("2"), Ok(()));
+        assert_eq!(req.emptied, [first]);
+        req.give(second, ["", "answer"]);
+        assert_eq!(req.recv_all(), messages(["answer"]));
+    }
+
+    #[test]
+    fn a_request_that_has_not_left_waits_for_the_next_connection() {
+        let mut req = Stage::new(
+            SocketType::Req,
+            Options {
+                probe_router: true,
+                ..Options::default()
+            },
+        );
+        let key = req.attach();
+        req.send("patient").expect("it queues");
+        req.unready(key);
+        assert!(!req.can_recv());
+        assert!(req.ready(key, "").is_ok());
+        assert_eq!(req.sent(key), [Message::from(["", "patient"])]);
+        req.give(key, ["", "answer"]);
+        assert_eq!(req.recv(), Ok("answer".into()));
+        req.unready(key);
+        assert!(req.ready(key, "").is_ok());
+        assert_eq!(req.sent(key), messages([""]));
+    }
+
+    #[test]
+    fn who_leaves_unasked_is_forgotten_with_what_it_said() {
+        let mut req = Stage::plain(SocketType::Req);
+        let (asked, other) = (req.join(), req.join());
+        req.send("?").expect("two are there");
+        req.give(other, ["", "unasked"]);
+        req.detach(other);
+        assert_eq!(req.emptied, [other]);
+        req.give(asked, ["", "answer"]);
+        assert_eq!(req.recv_all(), messages(["answer"]));
+    }
+}

@@ -179,3 +179,176 @@ fn push(
 
 /// Octets of the longest name (RFC 37, "Identity").
 const IDENTITY_OCTETS_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stage::{Stage, messages},
+        *,
+    };
+    use crate::base::socket_type::SocketType;
+
+    impl Stage {
+        fn send_to(&mut self, identity: &[u8], text: &str) -> Result<(), Refusal> {
+            let message = Message::from(text);
+            self.act(|pattern, peers, effects| pattern.send_to(peers, identity, &message, effects))
+        }
+    }
+
+    fn router(options: Options) -> Stage {
+        Stage::new(SocketType::Router, options)
+    }
+
+    #[test]
+    fn sends_by_name_and_says_who_sent() {
+        let mut router = Stage::plain(SocketType::Router);
+        let a = router.join_as("a").expect("free");
+        let b = router.join_as("b").expect("free");
+        assert_eq!(router.send(["a", "to", "a"]), Ok(()));
+        assert_eq!(router.send_to(b"b", "to b"), Ok(()));
+        assert_eq!(router.sent(a), [Message::from(["to", "a"])]);
+        assert_eq!(router.sent(b), messages(["to b"]));
+        assert_eq!(
+            (router.pattern.find(b"a"), router.pattern.find(b"c")),
+            (Some(a), None)
+        );
+        router.give(b, "hello");
+        let received = router.receive().expect("b said hello");
+        assert_eq!(received.message, Message::from("hello"));
+        assert_eq!((&received.identity[..], received.from), (&b"b"[..], b));
+    }
+
+    #[test]
+    fn a_message_for_nobody_is_refused() {
+        let mut router = Stage::plain(SocketType::Router);
+        let key = router.join_as("a").expect("free");
+        for unroutable in [vec!["b", "x"], vec!["b"], vec!["", "x"]] {
+            assert_eq!(router.send(unroutable), Err(Refusal::Unroutable));
+        }
+        assert_eq!(router.send(Message::new()), Err(Refusal::Unroutable));
+        assert_eq!(router.send_to(b"b", "x"), Err(Refusal::Unroutable));
+        assert_eq!(router.send(vec!["a"]), Ok(()));
+        assert_eq!(router.sent(key), []);
+        router.close(key);
+        assert_eq!(router.send(["a", "x"]), Err(Refusal::Unroutable));
+        router.detach(key);
+        assert_eq!(router.send(["a", "x"]), Err(Refusal::Unroutable));
+        assert!(router.can_send());
+    }
+
+    #[test]
+    fn a_full_peer_refuses_alone() {
+        let mut router = Stage::with_hwm(SocketType::Router, 2);
+        let a = router.join_as("a").expect("free");
+        router.join_as("b").expect("free");
+        assert_eq!(router.send(["a", "1"]), Ok(()));
+        assert_eq!(router.send(["a", "2"]), Ok(()));
+        assert_eq!(router.send(["a", "3"]), Err(Refusal::Full));
+        assert_eq!(router.send(["b", "1"]), Ok(()));
+        assert_eq!(router.next(a), Some("1".into()));
+        assert_eq!(router.send(["a", "3"]), Ok(()));
+        assert_eq!(router.sent(a), messages(["2", "3"]));
+    }
+
+    #[test]
+    fn the_nameless_get_names_that_count_up() {
+        let mut router = Stage::plain(SocketType::Router);
+        let keys = [router.join(), router.join(), router.join()];
+        let names = keys.map(|key| router.peers[key].identity.clone());
+        assert_eq!(names, ["\0\0\0\0\x07", "\0\0\0\0\x08", "\0\0\0\0\x09"]);
+        assert_eq!(router.send_to(&names[1], "x"), Ok(()));
+        assert_eq!(router.sent(1), messages(["x"]));
+    }
+
+    #[test]
+    fn no_peer_may_claim_a_name_that_is_ours_to_give() {
+        let mut router = Stage::plain(SocketType::Router);
+        let long = "x".repeat(256).leak();
+        for name in ["\0\0\0\0\x08", "\0", long] {
+            assert!(matches!(
+                router.join_as(name),
+                Err(Reason::Protocol(ProtocolError::InvalidMetadata))
+            ));
+        }
+        assert!(router.join_as(&long[1..]).is_ok());
+    }
+
+    #[test]
+    fn a_name_is_one_peers_until_it_leaves() {
+        let mut router = Stage::plain(SocketType::Router);
+        let first = router.join_as("a").expect("free");
+        assert!(matches!(
+            router.join_as("a"),
+            Err(Reason::DuplicateIdentity)
+        ));
+        assert_eq!(router.send(["a", "x"]), Ok(()));
+        assert_eq!(router.sent(first), messages(["x"]));
+        router.give(first, "last");
+        router.detach(first);
+        // What it said is still read under its name, though another has it now.
+        let second = router.join_as("a").expect("free again");
+        assert_eq!(router.send(["a", "y"]), Ok(()));
+        assert_eq!(router.sent(second), messages(["y"]));
+        let received = router.receive().expect("said before it left");
+        assert_eq!((&received.identity[..], received.from), (&b"a"[..], first));
+        assert!(!router.can_recv());
+        assert_eq!(router.emptied, [1, first]);
+        assert_eq!(router.pattern.find(b"a"), Some(second));
+    }
+
+    #[test]
+    fn with_handover_the_newcomer_takes_the_name() {
+        let mut router = router(Options {
+            router_handover: true,
+            ..Options::default()
+        });
+        let first = router.join_as("a").expect("free");
+        let second = router.join_as("a").expect("handed over");
+        assert!(matches!(router.evicted[..], [(key, Reason::HandedOver)] if key == first));
+        assert_eq!(router.send(["a", "x"]), Ok(()));
+        assert_eq!(
+            (router.sent(first), router.sent(second)),
+            (vec![], messages(["x"]))
+        );
+        router.detach(first);
+        assert_eq!(router.pattern.find(b"a"), Some(second));
+    }
+
+    #[test]
+    fn a_connection_made_anew_keeps_name_and_queue() {
+        let mut router = Stage::plain(SocketType::Router);
+        let key = router.attach();
+        assert_eq!(router.send(["a", "x"]), Err(Refusal::Unroutable));
+        assert!(router.ready(key, "a").is_ok());
+        router.unready(key);
+        assert_eq!(router.send(["a", "x"]), Ok(()));
+        assert!(router.ready(key, "b").is_ok());
+        assert_eq!(router.send(["a", "y"]), Ok(()));
+        assert_eq!(router.send(["b", "y"]), Err(Refusal::Unroutable));
+        assert_eq!(router.sent(key), messages(["x", "y"]));
+    }
+
+    #[test]
+    fn who_lost_its_name_while_away_is_as_new() {
+        let mut router = router(Options {
+            router_handover: true,
+            ..Options::default()
+        });
+        let first = router.join_as("a").expect("free");
+        router.unready(first);
+        let second = router.join_as("a").expect("handed over");
+        assert!(router.ready(first, "b").is_ok());
+        assert_eq!(router.pattern.find(b"a"), Some(second));
+        assert_eq!(router.pattern.find(b"b"), Some(first));
+    }
+
+    #[test]
+    fn a_probe_goes_to_each_who_is_ready() {
+        let mut router = router(Options {
+            probe_router: true,
+            ..Options::default()
+        });
+        let key = router.join();
+        assert_eq!(router.sent(key), messages([""]));
+    }
+}

@@ -153,3 +153,142 @@ fn announce(topic: &[u8], subscribe: bool, as_message: bool, effects: &mut Effec
         as_message,
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stage::{Stage, messages},
+        *,
+    };
+
+    impl Stage {
+        pub(in crate::pattern) fn subscribe(&mut self, topic: &str, subscribe: bool) -> bool {
+            self.act(|pattern, _, effects| pattern.subscribe(topic.as_bytes(), subscribe, effects))
+        }
+
+        /// What was announced since this was last asked.
+        fn told(&mut self) -> Vec<(bool, String, bool)> {
+            let told = std::mem::take(&mut self.announced).into_iter().map(|said| {
+                let topic = String::from_utf8_lossy(&said.topic).into_owned();
+                (said.subscribe, topic, said.as_message)
+            });
+            told.collect()
+        }
+    }
+
+    fn said(subscribe: bool, topic: &str, as_message: bool) -> (bool, String, bool) {
+        (subscribe, topic.into(), as_message)
+    }
+
+    #[test]
+    fn sub_tells_of_the_first_and_the_last_only() {
+        let mut sub = Stage::plain(SocketType::Sub);
+        assert!(sub.subscribe("b", true) && sub.subscribe("b", true) && sub.subscribe("a", true));
+        assert_eq!(sub.told(), [said(true, "b", false), said(true, "a", false)]);
+        assert_eq!(sub.pattern.subscriptions(), ["a", "b"]);
+        sub.subscribe("b", false);
+        sub.subscribe("unknown", false);
+        assert_eq!(sub.told(), []);
+        sub.subscribe("b", false);
+        assert_eq!(sub.told(), [said(false, "b", false)]);
+        assert_eq!(sub.pattern.subscriptions(), ["a"]);
+    }
+
+    #[test]
+    fn sub_drops_what_it_does_not_want() {
+        let mut sub = Stage::plain(SocketType::Sub);
+        let key = sub.join();
+        sub.give(key, "weather");
+        assert!(!sub.can_recv());
+        sub.subscribe("we", true);
+        for text in ["x", "weather", "w", "we"] {
+            sub.give(key, text);
+        }
+        sub.give(key, ["went", "and", "more"]);
+        assert!(sub.can_recv());
+        let expected = [
+            "weather".into(),
+            "we".into(),
+            Message::from(["went", "and", "more"]),
+        ];
+        assert_eq!(sub.recv_all(), expected);
+        // What was looked at may be unwanted by the time it is taken.
+        sub.give(key, "weather");
+        assert!(sub.can_recv());
+        sub.subscribe("we", false);
+        assert_eq!(sub.recv(), Err(Nothing::Empty));
+        assert_eq!(sub.send("x"), Err(Refusal::WrongState));
+        assert!(!sub.can_send());
+    }
+
+    #[test]
+    fn sub_can_want_what_does_not_match() {
+        let mut sub = Stage::new(
+            SocketType::Sub,
+            Options {
+                invert_matching: true,
+                ..Options::default()
+            },
+        );
+        let key = sub.join();
+        sub.subscribe("we", true);
+        for text in ["x", "weather", "w"] {
+            sub.give(key, text);
+        }
+        assert_eq!(sub.recv_all(), messages(["x", "w"]));
+    }
+
+    #[test]
+    fn sub_takes_turns_and_reads_who_is_gone_to_the_end() {
+        let mut sub = Stage::plain(SocketType::Sub);
+        let (a, b) = (sub.join(), sub.join());
+        sub.subscribe("", true);
+        for (key, text) in [(a, "a0"), (a, "a1"), (b, "b0"), (b, "b1")] {
+            sub.give(key, text);
+        }
+        assert!(sub.can_recv());
+        sub.detach(a);
+        assert_eq!(sub.recv_all(), messages(["a0", "b0", "a1", "b1"]));
+        assert_eq!(sub.emptied, [a]);
+    }
+
+    #[test]
+    fn xsub_says_its_subscriptions_as_messages() {
+        let mut xsub = Stage::plain(SocketType::XSub);
+        let key = xsub.join();
+        for text in ["\x01a", "\x01a", "\x00a", "\x00a", "\x00a", "\x01"] {
+            assert_eq!(xsub.send(text), Ok(()));
+        }
+        let expected = [
+            said(true, "a", true),
+            said(true, "a", true),
+            said(false, "a", true),
+            said(true, "", true),
+        ];
+        assert_eq!(xsub.told(), expected);
+        assert_eq!(xsub.pattern.subscriptions(), [""]);
+        assert_eq!(xsub.send(["\x01b", "no", "\x01c"]), Ok(()));
+        assert_eq!(xsub.told(), [said(true, "b", true), said(true, "c", true)]);
+        assert_eq!(xsub.sent(key), []);
+    }
+
+    #[test]
+    fn xsub_sends_anything_else_to_everybody_and_sees_everything() {
+        let mut xsub = Stage::with_hwm(SocketType::XSub, 1);
+        let (a, b) = (xsub.join(), xsub.attach());
+        assert!(xsub.can_send());
+        for text in ["upstream", "too much"] {
+            assert_eq!(xsub.send(text), Ok(()));
+        }
+        for key in [a, b] {
+            assert_eq!(xsub.peers[key].out.stats().refused, 1);
+            assert_eq!(xsub.sent(key), messages(["upstream"]));
+        }
+        xsub.detach(a);
+        assert_eq!(xsub.send("upstream"), Ok(()));
+        assert_eq!(xsub.sent(a), []);
+        xsub.give(b, "not subscribed");
+        assert!(xsub.can_recv());
+        assert_eq!(xsub.recv_all(), messages(["not subscribed"]));
+    }
+}
