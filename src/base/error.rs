@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Full,
     /// No peer of that routing id.
     Unroutable,
+    /// The peer that held the request is gone.
+    PeerLost,
     /// Not possible in the socket's present state.
     WrongState,
     /// A signal came.
@@ -116,6 +118,7 @@ impl ErrorKind {
             ErrorKind::Closed => ZMQ_HAUSNUMERO + 53,
             ErrorKind::TimedOut | ErrorKind::Full => libc::EAGAIN,
             ErrorKind::Unroutable => libc::EHOSTUNREACH,
+            ErrorKind::PeerLost => libc::ECONNRESET,
             ErrorKind::WrongState => ZMQ_HAUSNUMERO + 51,
             ErrorKind::Interrupted => libc::EINTR,
             ErrorKind::Io => libc::EIO,
@@ -137,6 +140,7 @@ impl ErrorKind {
             ErrorKind::TimedOut => "timed out",
             ErrorKind::Full => "would have to wait",
             ErrorKind::Unroutable => "no peer of that routing id",
+            ErrorKind::PeerLost => "the peer that was asked is gone",
             ErrorKind::WrongState => "not possible in this state",
             ErrorKind::Interrupted => "interrupted by a signal",
             ErrorKind::Io => "system error",
@@ -184,6 +188,7 @@ impl From<ErrorKind> for io::ErrorKind {
             ErrorKind::TimedOut => io::ErrorKind::TimedOut,
             ErrorKind::Full => io::ErrorKind::WouldBlock,
             ErrorKind::Unroutable => io::ErrorKind::HostUnreachable,
+            ErrorKind::PeerLost => io::ErrorKind::ConnectionReset,
             ErrorKind::Interrupted => io::ErrorKind::Interrupted,
             ErrorKind::TooMany | ErrorKind::WrongState | ErrorKind::Io => io::ErrorKind::Other,
         }
@@ -271,6 +276,8 @@ pub enum RecvError {
     TimedOut,
     /// REQ and REP: it is not this side's turn.
     WrongState,
+    /// REQ: the peer that was asked is gone, and its answer with it. The socket may ask again.
+    PeerLost,
     /// The socket or its context is closed.
     Closed,
 }
@@ -282,6 +289,7 @@ impl RecvError {
             RecvError::Empty => ErrorKind::Full,
             RecvError::TimedOut => ErrorKind::TimedOut,
             RecvError::WrongState => ErrorKind::WrongState,
+            RecvError::PeerLost => ErrorKind::PeerLost,
             RecvError::Closed => ErrorKind::Closed,
         }
     }
@@ -298,6 +306,7 @@ impl fmt::Display for RecvError {
             RecvError::Empty => "no message: nothing has arrived",
             RecvError::TimedOut => "no message: timed out",
             RecvError::WrongState => "no message: not possible in this state",
+            RecvError::PeerLost => "no answer: the peer that was asked is gone",
             RecvError::Closed => "no message: closed",
         })
     }

@@ -92,6 +92,11 @@ impl SocketType {
         matches!(self, Sub | XSub)
     }
 
+    /// Does it take turns with its peer, so that waiting for more to send gains nothing?
+    pub const fn is_lock_step(self) -> bool {
+        matches!(self, Req | Rep)
+    }
+
     /// The octet of ZMTP 2.0 (RFC 15); XPUB and XSUB announce themselves as PUB and SUB.
     pub const fn v2_octet(self) -> u8 {
         match self {

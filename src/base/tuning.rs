@@ -39,6 +39,15 @@ pub const TURN_OCTETS: usize = 1 << 20;
 /// Connections accepted in one turn.
 pub const TURN_ACCEPTS: usize = 64;
 
+/// How long a listener rests when too many handshakes are unfinished.
+pub const HANDSHAKES_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long binding to a host name waits for the resolver.
+pub const LOOK_UP_MAX: Duration = Duration::from_secs(10);
+
+/// How often the reactor looks after a lease. At 1 ms the looking costs more than it serves.
+pub const LEASE_CHECK: Duration = Duration::from_millis(10);
+
 /// How long a listener rests when descriptors have run out.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

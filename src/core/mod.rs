@@ -1,1 +1,24 @@
 //! Sockets, sessions, dialers and listeners: where the three columns meet.
+
+mod attach;
+mod bells;
+mod context;
+mod dialer;
+mod endpoints;
+mod inproc;
+mod lease;
+mod link;
+mod listener;
+mod monitor;
+mod pollset;
+mod session;
+mod socket;
+mod wait;
+
+pub use self::{
+    context::Context,
+    endpoints::Connected,
+    monitor::Queue,
+    socket::{PeerState, Socket, To},
+    wait::Place,
+};

@@ -37,6 +37,12 @@ pub trait Metal: Send + Sync + fmt::Debug + 'static {
     /// 64 random bits. Not for secrets.
     fn random(&self) -> u64;
 
+    /// May a thread be made to wait? Not on a metal whose owner turns the reactors on that very
+    /// thread: there, dropping a socket only begins to close it.
+    fn may_block(&self) -> bool {
+        true
+    }
+
     /// A new selector.
     ///
     /// # Errors

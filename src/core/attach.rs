@@ -1,0 +1,427 @@
+//! How peers come and go.
+//!
+//! ```text
+//!   network, connected   attach ─► ready ─► lost ─► ready ─► … ─► gone     lanes stay throughout
+//!   network, accepted              ready (attaches) ───────────► gone
+//!   inproc               attach ─► ready (once both are there) ► gone
+//! ```
+//!
+//! A peer that is gone keeps its key while messages of it are unread.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+
+use super::{
+    bells::{Bells, Remote, Word},
+    link::Link,
+    pollset::Job,
+    socket::{Phase, Socket, State},
+};
+use crate::{
+    base::{
+        endpoint::Endpoint,
+        event::{EventKind, PeerInfo, Reason},
+    },
+    pattern::{Announcement, Peer},
+    pipe::{Lane, Store},
+    wire::{Revision, encode_subscription},
+};
+
+/// What the core knows of a peer; the pattern knows the rest.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) wire: Wire,
+    /// The entry of the poll set that serves it.
+    pub(super) entry: Option<usize>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) info: Option<Arc<PeerInfo>>,
+    pub(super) revision: Revision,
+    /// It stands in the list of those whose octets were left lying.
+    pub(super) unflushed: bool,
+    /// Its lane was last seen at the mark.
+    pub(super) congested: bool,
+    /// It came in through a name that we have bound (inproc).
+    pub(super) came_in: bool,
+}
+
+/// How a peer is reached now.
+#[derive(Debug)]
+pub(super) enum Wire {
+    /// Not at all: not connected (yet, or any more).
+    None,
+    /// Over a connection.
+    Link(Arc<Link>),
+    /// In this process.
+    Remote {
+        socket: Weak<Socket>,
+        key: usize,
+        serial: u64,
+    },
+}
+
+impl Attached {
+    pub(super) fn new(endpoint: &Arc<Endpoint>) -> Attached {
+        Attached {
+            wire: Wire::None,
+            entry: None,
+            endpoint: Arc::clone(endpoint),
+            info: None,
+            revision: Revision::V3_1,
+            unflushed: false,
+            congested: false,
+            came_in: false,
+        }
+    }
+
+    pub(super) fn is_linked_by(&self, link: &Arc<Link>) -> bool {
+        matches!(&self.wire, Wire::Link(ours) if Arc::ptr_eq(ours, link))
+    }
+
+    pub(super) fn tell(
+        &self,
+        socket: &Socket,
+        kind: impl FnOnce() -> EventKind,
+        bells: &mut Bells,
+    ) {
+        if socket.hub.is_watched() {
+            socket.tell(kind(), &self.endpoint, self.info.as_ref(), bells);
+        }
+    }
+}
+
+/// A connection whose handshake is done, and what its peer is to become.
+pub(super) struct Newcomer<'a> {
+    pub(super) link: &'a Arc<Link>,
+    pub(super) received: &'a Arc<Lane>,
+    pub(super) entry: usize,
+    pub(super) endpoint: &'a Arc<Endpoint>,
+    pub(super) info: &'a Arc<PeerInfo>,
+    pub(super) revision: Revision,
+    /// The peer this connection belongs to already: we connected.
+    pub(super) known: Option<(usize, u64)>,
+}
+
+impl Socket {
+    /// The two lanes of a network peer: what we send, what we receive.
+    pub(super) fn network_lanes(&self) -> (Arc<Lane>, Arc<Lane>) {
+        let options = &self.options;
+        let out = Lane::new(Store::Octets, options.send_hwm, options.conflate);
+        let received = Lane::new(Store::Messages, options.recv_hwm, options.conflate);
+        (Arc::new(out), Arc::new(received))
+    }
+
+    /// A handshake is done: the peer takes its place.
+    ///
+    /// # Errors
+    /// The reason to close the connection instead.
+    pub(super) fn peer_ready(
+        &self,
+        newcomer: &Newcomer<'_>,
+        bells: &mut Bells,
+    ) -> Result<(usize, u64), Reason> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open && newcomer.known.is_none() {
+            return Err(Reason::Local);
+        }
+        let (key, serial) = match newcomer.known {
+            Some((key, serial)) => {
+                if state
+                    .peers
+                    .get(key)
+                    .is_none_or(|peer| peer.serial != serial || peer.gone)
+                {
+                    return Err(Reason::Local);
+                }
+                (key, serial)
+            }
+            None => {
+                let lanes = (
+                    Arc::clone(&newcomer.link.lane),
+                    Arc::clone(newcomer.received),
+                );
+                state.attach(self, newcomer.endpoint, lanes)
+            }
+        };
+        let identity = &newcomer.info.identity;
+        let ready = state
+            .with_pattern(|pattern, peers, effects| pattern.ready(peers, key, identity, effects));
+        if let Err(reason) = ready {
+            if newcomer.known.is_none() {
+                state.detach(self, key, bells);
+            }
+            state.follow(self, bells);
+            return Err(reason);
+        }
+        let attached = &mut state.attached[key];
+        attached.wire = Wire::Link(Arc::clone(newcomer.link));
+        attached.entry = Some(newcomer.entry);
+        attached.info = Some(Arc::clone(newcomer.info));
+        attached.revision = newcomer.revision;
+        newcomer.link.set_peer(key);
+        let mut first = Vec::new();
+        for topic in state.pattern.subscriptions() {
+            encode_subscription(newcomer.revision, true, &topic, &mut first);
+        }
+        newcomer.link.lane.open(&first);
+        bells.flush.push(Arc::clone(newcomer.link));
+        state.follow(self, bells);
+        state.peer_came(bells);
+        Ok((key, serial))
+    }
+
+    /// A peer's connection is lost. If `gone`, it will not come back.
+    pub(super) fn peer_lost(&self, key: usize, serial: u64, gone: bool, bells: &mut Bells) {
+        let mut state = self.state.lock();
+        if state
+            .peers
+            .get(key)
+            .is_none_or(|peer| peer.serial != serial)
+        {
+            return;
+        }
+        state.attached[key].wire = Wire::None;
+        state.attached[key].entry = None;
+        if gone {
+            state.detach(self, key, bells);
+        } else {
+            state.with_pattern(|pattern, peers, effects| pattern.unready(peers, key, effects));
+        }
+        state.follow(self, bells);
+        state.peer_left(bells);
+    }
+
+    /// An inproc peer has left.
+    pub(super) fn peer_gone(&self, state: &mut State, key: usize, bells: &mut Bells) {
+        state.attached[key].wire = Wire::None;
+        state.detach(self, key, bells);
+        state.follow(self, bells);
+        state.peer_left(bells);
+    }
+
+    /// Tells the monitors.
+    pub(super) fn tell(
+        &self,
+        kind: EventKind,
+        endpoint: &Endpoint,
+        peer: Option<&Arc<PeerInfo>>,
+        bells: &mut Bells,
+    ) {
+        self.hub.tell(
+            kind,
+            endpoint,
+            peer,
+            || self.context.metal.now(),
+            &mut bells.wakers,
+        );
+    }
+}
+
+impl State {
+    /// A new peer with these lanes: what we send, what we receive.
+    pub(super) fn attach(
+        &mut self,
+        socket: &Socket,
+        endpoint: &Arc<Endpoint>,
+        (out, received): (Arc<Lane>, Arc<Lane>),
+    ) -> (usize, u64) {
+        let (key, serial) = self.enter(socket, endpoint, (out, received));
+        self.with_pattern(|pattern, peers, effects| pattern.attach(peers, key, effects));
+        (key, serial)
+    }
+
+    /// As [`attach`](State::attach), without the pattern's knowledge.
+    pub(super) fn enter(
+        &mut self,
+        socket: &Socket,
+        endpoint: &Arc<Endpoint>,
+        (out, received): (Arc<Lane>, Arc<Lane>),
+    ) -> (usize, u64) {
+        let serial = socket.context.next_serial();
+        let key = self.peers.insert(Peer::new(serial, out, received));
+        let same = self.attached.insert(Attached::new(endpoint));
+        assert_eq!(
+            key, same,
+            "peers and what is attached to them live and die together"
+        );
+        (key, serial)
+    }
+
+    /// Nothing more is sent to a peer. What it sent may still be read.
+    pub(super) fn detach(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+        if self.peers[key].gone {
+            return;
+        }
+        if let Wire::Remote {
+            socket: other,
+            key: theirs,
+            serial,
+        } = &self.attached[key].wire
+        {
+            if let Some(other) = other.upgrade() {
+                let (key, serial) = (*theirs, *serial);
+                bells.remote.push(Remote {
+                    socket: other,
+                    key,
+                    serial,
+                    word: Word::Gone,
+                });
+            }
+        }
+        self.attached[key].wire = Wire::None;
+        self.peers[key].out.close_writer();
+        self.with_pattern(|pattern, peers, effects| pattern.detach(peers, key, effects));
+        let _ = socket;
+    }
+
+    /// A peer that was gone is read to the end.
+    pub(super) fn forget(&mut self, key: usize) {
+        if let Some(peer) = self.peers.try_remove(key) {
+            self.attached.remove(key);
+            self.past.0 = self.past.0.plus(peer.out.stats());
+            self.past.1 = self.past.1.plus(peer.window.stats());
+        }
+    }
+
+    /// The receiver has read far enough: whoever fills the lane may go on.
+    pub(super) fn follow_credit(&mut self, key: usize, bells: &mut Bells) {
+        let (Some(attached), Some(peer)) = (self.attached.get(key), self.peers.get(key)) else {
+            return;
+        };
+        match &attached.wire {
+            Wire::None => {}
+            Wire::Link(_) => {
+                let resume = attached.entry.map(|entry| Job::Resume {
+                    entry,
+                    serial: peer.serial,
+                });
+                bells.jobs.extend(resume);
+            }
+            Wire::Remote {
+                socket,
+                key,
+                serial,
+            } => {
+                if let Some(socket) = socket.upgrade() {
+                    let (key, serial) = (*key, *serial);
+                    bells.remote.push(Remote {
+                        socket,
+                        key,
+                        serial,
+                        word: Word::Writable,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Closes a peer's connection.
+    pub(super) fn evict(&mut self, socket: &Socket, key: usize, reason: Reason, bells: &mut Bells) {
+        let serial = self.peers[key].serial;
+        match (&self.attached[key].wire, self.attached[key].entry) {
+            (Wire::Link(_), Some(entry)) => bells.jobs.push(Job::Close {
+                entry,
+                serial,
+                reason,
+            }),
+            (Wire::Remote { .. }, _) => {
+                self.attached[key].tell(socket, || EventKind::Disconnected(reason), bells);
+                self.detach(socket, key, bells);
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes a peer's connection and makes it anew.
+    pub(super) fn redial(&mut self, key: usize, bells: &mut Bells) {
+        let serial = self.peers[key].serial;
+        match (&self.attached[key].wire, self.attached[key].entry) {
+            (Wire::Link(_), Some(entry)) => bells.jobs.push(Job::Redial { entry, serial }),
+            (Wire::Remote { .. }, _) => bells.jobs.push(Job::RedialInproc { key, serial }),
+            _ => {}
+        }
+    }
+
+    /// Tells every peer of a subscription of ours.
+    pub(super) fn announce(&mut self, _: &Socket, said: &Announcement, bells: &mut Bells) {
+        let mut octets = Vec::new();
+        for (key, attached) in &mut self.attached {
+            match &attached.wire {
+                Wire::None => {}
+                Wire::Link(link) => {
+                    let form = if said.as_message {
+                        Revision::V3_0
+                    } else {
+                        attached.revision
+                    };
+                    octets.clear();
+                    encode_subscription(form, said.subscribe, &said.topic, &mut octets);
+                    if self.peers[key].ready && link.lane.push_subscription(&octets) {
+                        bells.flush.push(Arc::clone(link));
+                    }
+                }
+                Wire::Remote {
+                    socket,
+                    key,
+                    serial,
+                } => {
+                    if let Some(socket) = socket.upgrade() {
+                        let (subscribe, topic) = (said.subscribe, said.topic.clone());
+                        let word = Word::Subscription { subscribe, topic };
+                        bells.remote.push(Remote {
+                            socket,
+                            key: *key,
+                            serial: *serial,
+                            word,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A peer (un)subscribes.
+    ///
+    /// # Errors
+    /// The reason to close the connection.
+    pub(super) fn handle_subscription(
+        &mut self,
+        socket: &Socket,
+        key: usize,
+        topic: &Bytes,
+        subscribe: bool,
+        bells: &mut Bells,
+    ) -> Result<(), Reason> {
+        if self.pattern.handle_subscription(key, topic, subscribe)? {
+            self.wake_receiver(bells);
+        }
+        let kind = if subscribe {
+            EventKind::Subscribed
+        } else {
+            EventKind::Unsubscribed
+        };
+        self.attached[key].tell(socket, || kind(topic.clone()), bells);
+        self.wake_changed(bells);
+        Ok(())
+    }
+}
+
+impl Bells {
+    /// Tells inproc peers of subscriptions, in order, while the caller holds them back.
+    pub(super) fn tell_subscriptions(&mut self) {
+        let remote = std::mem::take(&mut self.remote);
+        let said = |remote: &Remote| matches!(remote.word, Word::Subscription { .. });
+        let (told, others) = remote.into_iter().partition(said);
+        self.remote = others;
+        let told: Vec<Remote> = told;
+        for Remote {
+            socket,
+            key,
+            serial,
+            word,
+        } in told
+        {
+            socket.hear(key, serial, word);
+        }
+    }
+}

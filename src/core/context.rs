@@ -1,0 +1,289 @@
+//! A context: the reactors, the inproc names and the sockets that share them.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{SocketAddr, SocketAddrV6},
+    path::PathBuf,
+    sync::{Arc, Weak},
+    task::{Poll, Waker},
+};
+
+use super::{
+    socket::Socket,
+    wait::{Place, Waiters},
+};
+use crate::{
+    base::{
+        endpoint::Host,
+        error::{Error, ErrorKind},
+        options::Linger,
+        sync::{AtomicU64, Mutex, Ordering, Rank, park::Parker},
+        tuning,
+    },
+    reactor::{Handle, Reactor, metal::Metal},
+};
+
+/// Sockets that share reactors and inproc names.
+pub struct Context {
+    pub(super) metal: Arc<dyn Metal>,
+    io_threads: usize,
+    sockets_max: usize,
+    serial: AtomicU64,
+    registry: Mutex<Registry>,
+}
+
+struct Registry {
+    reactors: Vec<Handle>,
+    /// Open sockets, by address; a `Vec` in the order of their making.
+    sockets: Vec<Weak<Socket>>,
+    names: HashMap<String, Weak<Socket>>,
+    /// Those who connected to a name that nobody has yet, by name, in order.
+    waiting: HashMap<String, Vec<Waiting>>,
+    closed: bool,
+    end_waiters: Waiters,
+}
+
+/// A peer that waits for the other side.
+pub(super) struct Waiting {
+    pub(super) socket: Weak<Socket>,
+    pub(super) key: usize,
+    pub(super) serial: u64,
+}
+
+impl Context {
+    /// A context on this metal. Its reactors are made when first needed.
+    pub fn new(metal: Arc<dyn Metal>, io_threads: usize, sockets_max: usize) -> Arc<Context> {
+        let registry = Registry {
+            reactors: Vec::new(),
+            sockets: Vec::new(),
+            names: HashMap::new(),
+            waiting: HashMap::new(),
+            closed: false,
+            end_waiters: Waiters::default(),
+        };
+        Arc::new(Context {
+            metal,
+            io_threads: io_threads.max(1),
+            sockets_max,
+            serial: AtomicU64::new(1),
+            registry: Mutex::new(Rank::Registry, registry),
+        })
+    }
+
+    /// The metal it runs on.
+    pub fn metal(&self) -> &Arc<dyn Metal> {
+        &self.metal
+    }
+
+    /// A number never given before.
+    pub(super) fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes a socket in.
+    pub(super) fn enter(&self, socket: &Arc<Socket>) -> Result<(), Error> {
+        let mut registry = self.registry.lock();
+        if registry.closed {
+            return Err(Error::new(ErrorKind::Closed, "the context"));
+        }
+        if registry.sockets.len() >= self.sockets_max {
+            return Err(Error::new(ErrorKind::TooMany, "sockets in this context"));
+        }
+        registry.sockets.push(Arc::downgrade(socket));
+        Ok(())
+    }
+
+    /// Lets a socket go that has closed.
+    pub(super) fn leave(&self, socket: &Socket) {
+        let gone: *const Socket = socket;
+        let mut wakers = Vec::new();
+        self.with_registry(|registry| {
+            registry
+                .sockets
+                .retain(|other| !std::ptr::eq(other.as_ptr(), gone));
+            if registry.sockets.is_empty() {
+                wakers.extend(registry.end_waiters.all());
+            }
+        });
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    fn with_registry<R>(&self, act: impl FnOnce(&mut Registry) -> R) -> R {
+        act(&mut self.registry.lock())
+    }
+
+    /// The reactor with the fewest sockets. Reactors are made up to the number of I/O threads.
+    pub(super) fn reactor(&self) -> io::Result<Handle> {
+        let mut registry = self.registry.lock();
+        if registry.reactors.len() < self.io_threads {
+            let (reactor, handle) = Reactor::new(Arc::clone(&self.metal))?;
+            self.metal.run(reactor)?;
+            registry.reactors.push(handle.clone());
+            return Ok(handle);
+        }
+        let least = registry
+            .reactors
+            .iter()
+            .min_by_key(|handle| handle.load())
+            .cloned();
+        least.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Gives `socket` a name, and whoever waits under it.
+    pub(super) fn bind_name(
+        &self,
+        name: &str,
+        socket: &Arc<Socket>,
+    ) -> Result<Vec<Waiting>, Error> {
+        let mut registry = self.registry.lock();
+        if registry.names.contains_key(name) {
+            return Err(Error::new(
+                ErrorKind::AddressInUse,
+                format!("inproc://{name}"),
+            ));
+        }
+        registry
+            .names
+            .insert(name.to_owned(), Arc::downgrade(socket));
+        Ok(registry.waiting.remove(name).unwrap_or_default())
+    }
+
+    /// Who has a name. If nobody does, `waiting` waits under it.
+    pub(super) fn find_name(&self, name: &str, waiting: Waiting) -> Option<Arc<Socket>> {
+        let mut registry = self.registry.lock();
+        let found = registry.names.get(name).and_then(Weak::upgrade);
+        if found.is_none() {
+            registry
+                .waiting
+                .entry(name.to_owned())
+                .or_default()
+                .push(waiting);
+        }
+        found
+    }
+
+    /// Takes a name back from `socket`.
+    pub(super) fn unbind_name(&self, name: &str, socket: &Socket) {
+        let mut registry = self.registry.lock();
+        let owner: *const Socket = socket;
+        if registry
+            .names
+            .get(name)
+            .is_some_and(|other| std::ptr::eq(other.as_ptr(), owner))
+        {
+            registry.names.remove(name);
+        }
+    }
+
+    /// A peer no longer waits under a name.
+    pub(super) fn forget_waiting(&self, serial: u64) {
+        let mut registry = self.registry.lock();
+        if registry.waiting.is_empty() {
+            return;
+        }
+        // Order does not matter: each list is searched for one that is in one of them.
+        registry.waiting.retain(|_, list| {
+            // tidy: any order
+            list.retain(|waiting| waiting.serial != serial); // tidy: any order
+            !list.is_empty()
+        });
+    }
+
+    /// The address of an interface, or of a name that stands for an address of this machine.
+    pub(super) fn local_address(&self, name: &str, ipv6: bool) -> Option<SocketAddr> {
+        let fits = |address: &SocketAddr| address.is_ipv4() || ipv6;
+        if let Some(address) = self.metal.interface(name).into_iter().find(fits) {
+            return Some(address);
+        }
+        self.look_up(name, ipv6).into_iter().find(fits)
+    }
+
+    /// The address that a host in numbers stands for; of a zone, with the interface's number.
+    pub(super) fn address_of(&self, host: &Host, port: u16) -> Option<SocketAddr> {
+        match host {
+            Host::Ip(ip) => Some((*ip, port).into()),
+            Host::Zoned(ip, zone) => {
+                let scope_of = |address: SocketAddr| match address {
+                    SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
+                    _ => None,
+                };
+                let named = || self.metal.interface(zone).into_iter().find_map(scope_of);
+                let scope = zone.parse().ok().or_else(named)?;
+                Some(SocketAddrV6::new(*ip, port, 0, scope).into())
+            }
+            Host::Any | Host::Name(_) => None,
+        }
+    }
+
+    /// Looks a name up and waits for the answer, for a while.
+    fn look_up(&self, name: &str, ipv6: bool) -> Vec<SocketAddr> {
+        let (parker, waker) = Parker::current();
+        let answer = Arc::new(Mutex::new(Rank::Leaf, None));
+        let slot = Arc::clone(&answer);
+        let done = move |found: io::Result<Vec<SocketAddr>>| {
+            *slot.lock() = Some(found.unwrap_or_default());
+            waker.wake();
+        };
+        self.metal.resolve(name, 0, ipv6, Box::new(done));
+        let until = self.metal.now() + tuning::LOOK_UP_MAX;
+        loop {
+            if let Some(found) = answer.lock().take() {
+                return found;
+            }
+            let now = self.metal.now();
+            if now >= until {
+                return Vec::new();
+            }
+            parker.park(Some(until.since(now)));
+        }
+    }
+
+    /// A path for a Unix-domain socket that nobody uses.
+    pub(super) fn fresh_path(&self) -> PathBuf {
+        let number = self.next_serial();
+        let random = self.metal.random();
+        std::env::temp_dir().join(format!("hubless-{random:016x}-{number}"))
+    }
+
+    /// Begins to close: every socket closes, with its own linger or `linger`, and no new ones
+    /// are made. Waiting calls end.
+    pub fn close(&self, linger: Option<Linger>) {
+        let sockets = self.with_registry(|registry| {
+            registry.closed = true;
+            registry.sockets.clone()
+        });
+        for socket in sockets.iter().filter_map(Weak::upgrade) {
+            socket.close(linger.unwrap_or(socket.options().linger));
+        }
+    }
+
+    /// Waits until every socket has closed.
+    pub fn poll_closed(&self, place: &mut Place, waker: &Waker) -> Poll<()> {
+        self.with_registry(|registry| {
+            if registry.sockets.is_empty() {
+                return Poll::Ready(());
+            }
+            registry.end_waiters.enter(place, waker);
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        for reactor in &self.registry.lock().reactors {
+            reactor.stop();
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("io_threads", &self.io_threads)
+            .finish_non_exhaustive()
+    }
+}

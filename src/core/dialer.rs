@@ -1,0 +1,518 @@
+//! A dialer: one connected endpoint, through all its connections.
+//!
+//! ```text
+//!             ┌──────────────── after a wait ◄───────────────┐
+//!             ▼                                              │
+//!   dial ─► resolving ─► connecting (each address in turn) ──┤ all failed
+//!                              │                             │
+//!                              ▼                             │
+//!                           session ── lost, may try again ──┘
+//!                              └────── protocol error, refused: stopped
+//! ```
+//!
+//! The wait is random, up to a limit that doubles from the shortest to the longest (full
+//! jitter), and starts over once a handshake has succeeded.
+
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+use super::{
+    bells::Bells,
+    pollset::{Closing, Job, PollSet},
+    session::{Fare, Session},
+    socket::Socket,
+};
+use crate::{
+    base::{
+        endpoint::{Endpoint, Host, IpcEndpoint, Port},
+        event::{EventKind, Reason},
+        options::Reconnect,
+        time::Time,
+    },
+    engine::Fault,
+    pipe::Lane,
+    reactor::metal::{Address, Ready, Stream},
+};
+
+/// A connected endpoint of the network.
+pub(super) struct Dialer {
+    /// The endpoint's number.
+    pub(super) id: u64,
+    pub(super) endpoint: Arc<Endpoint>,
+    /// What we send, what we receive. With `immediate`, new ones for each connection.
+    pub(super) lanes: (Arc<Lane>, Arc<Lane>),
+    /// The peer, from the start; with `immediate` only while connected.
+    pub(super) peer: Option<(usize, u64)>,
+    pub(super) closing: Option<Closing>,
+    dial: Dial,
+    /// Addresses not tried yet in this attempt.
+    addresses: VecDeque<Address>,
+    /// Attempts since the last handshake that succeeded.
+    failures: u32,
+    /// Tells an answer of the resolver from one to an earlier question.
+    question: u64,
+}
+
+enum Dial {
+    Waiting(Time),
+    Resolving,
+    Connecting {
+        stream: Box<dyn Stream>,
+        deadline: Option<Time>,
+    },
+    Session(Box<Session>),
+}
+
+/// Is there a reason to keep the dialer?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Stays,
+    /// It has more to do and gave others their turn.
+    More,
+    Ends,
+}
+
+impl Dialer {
+    pub(super) fn new(
+        id: u64,
+        endpoint: Arc<Endpoint>,
+        lanes: (Arc<Lane>, Arc<Lane>),
+        peer: Option<(usize, u64)>,
+    ) -> Dialer {
+        Dialer {
+            id,
+            endpoint,
+            lanes,
+            peer,
+            closing: None,
+            dial: Dial::Waiting(Time::START),
+            addresses: VecDeque::new(),
+            failures: 0,
+            question: 0,
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.dial {
+            Dial::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match &self.dial {
+            Dial::Waiting(until) => Some(*until),
+            Dial::Resolving => None,
+            Dial::Connecting { deadline, .. } => *deadline,
+            Dial::Session(session) => session.deadline(),
+        }
+    }
+
+    /// Begins an attempt: looks the address up if it is a name.
+    fn dial(&mut self, socket: &Socket, set: &PollSet, entry: usize, bells: &mut Bells) -> Fate {
+        socket.tell(EventKind::Connecting, &self.endpoint, None, bells);
+        self.addresses.clear();
+        let endpoint = Arc::clone(&self.endpoint);
+        match &*endpoint {
+            Endpoint::Tcp(tcp) => {
+                let Port::Number(port) = tcp.port else {
+                    return self.stop(socket, Reason::Local, bells);
+                };
+                match &tcp.host {
+                    Host::Name(name) => {
+                        self.question += 1;
+                        self.dial = Dial::Resolving;
+                        let (me, question) = (socket.me.clone(), self.question);
+                        let done = move |found| {
+                            if let Some(socket) = me.upgrade() {
+                                socket.submit(vec![Job::Resolved {
+                                    entry,
+                                    question,
+                                    found,
+                                }]);
+                            }
+                        };
+                        let ipv6 = socket.options.ipv6;
+                        socket
+                            .context
+                            .metal
+                            .resolve(name, port, ipv6, Box::new(done));
+                        return Fate::Stays;
+                    }
+                    host => {
+                        let Some(address) = socket.context.address_of(host, port) else {
+                            return self.stop(socket, Reason::Local, bells);
+                        };
+                        self.addresses.push_back(Address::Tcp(address));
+                    }
+                }
+            }
+            Endpoint::Ipc(IpcEndpoint::Path(path)) => {
+                self.addresses.push_back(Address::Path(path.clone()));
+            }
+            Endpoint::Ipc(IpcEndpoint::Abstract(name)) => {
+                self.addresses
+                    .push_back(Address::Abstract(name.clone().into_bytes()));
+            }
+            Endpoint::Ipc(IpcEndpoint::Any) | Endpoint::Inproc(_) => {
+                return self.stop(socket, Reason::Local, bells);
+            }
+        }
+        self.connect_next(socket, set, entry, None, bells)
+    }
+
+    /// The resolver has answered.
+    pub(super) fn handle_resolved(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        entry: usize,
+        question: u64,
+        found: io::Result<Vec<std::net::SocketAddr>>,
+        bells: &mut Bells,
+    ) -> Fate {
+        if !matches!(self.dial, Dial::Resolving) || question != self.question {
+            return Fate::Stays;
+        }
+        let error = match found {
+            Ok(addresses) => {
+                self.addresses
+                    .extend(addresses.into_iter().map(Address::Tcp));
+                io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+            }
+            Err(error) => error,
+        };
+        self.connect_next(socket, set, entry, Some(error), bells)
+    }
+
+    /// Tries the next address; `error` is what became of the one before.
+    fn connect_next(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        entry: usize,
+        mut error: Option<io::Error>,
+        bells: &mut Bells,
+    ) -> Fate {
+        let metal = &socket.context.metal;
+        let from = match self.source(socket) {
+            Ok(from) => from,
+            Err(fault) => {
+                self.addresses.clear();
+                error = Some(fault);
+                None
+            }
+        };
+        while let Some(address) = self.addresses.pop_front() {
+            let connected = metal.connect(&address, from.as_ref(), &socket.options);
+            let watched = connected.and_then(|stream| {
+                set.selector.register(stream.source(), entry)?;
+                Ok(stream)
+            });
+            match watched {
+                Ok(stream) => {
+                    let deadline = socket
+                        .options
+                        .connect_timeout
+                        .map(|limit| metal.now() + limit);
+                    self.dial = Dial::Connecting { stream, deadline };
+                    return Fate::Stays;
+                }
+                Err(fault) => error = Some(fault),
+            }
+        }
+        let error = Arc::new(error.unwrap_or_else(|| io::ErrorKind::NotFound.into()));
+        log::debug!("{}: cannot connect: {error}", self.endpoint);
+        socket.tell(
+            EventKind::ConnectFailed(Arc::clone(&error)),
+            &self.endpoint,
+            None,
+            bells,
+        );
+        self.retry(socket, Reason::Io(error), bells)
+    }
+
+    /// The address to connect from, if the endpoint names one.
+    fn source(&self, socket: &Socket) -> io::Result<Option<Address>> {
+        let Endpoint::Tcp(tcp) = &*self.endpoint else {
+            return Ok(None);
+        };
+        let Some((host, port)) = &tcp.source else {
+            return Ok(None);
+        };
+        let port = match port {
+            Port::Number(port) => *port,
+            Port::Any => 0,
+        };
+        let address = match host {
+            Host::Name(name) => socket
+                .context
+                .metal
+                .interface(name)
+                .into_iter()
+                .find(|address| address.is_ipv4() || socket.options.ipv6),
+            host => socket.context.address_of(host, port),
+        };
+        let mut address = address.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::AddrNotAvailable, "no such source interface")
+        })?;
+        address.set_port(port);
+        Ok(Some(Address::Tcp(address)))
+    }
+
+    /// Waits before the next attempt, if there is to be one.
+    fn retry(&mut self, socket: &Socket, reason: Reason, bells: &mut Bells) -> Fate {
+        let Reconnect::Backoff { min, max } = socket.options.reconnect else {
+            return self.stop(socket, reason, bells);
+        };
+        let metal = &socket.context.metal;
+        let limit = min
+            .saturating_mul(1 << self.failures.min(20))
+            .min(max.max(min));
+        let after = share(limit, metal.random());
+        self.failures += 1;
+        self.dial = Dial::Waiting(metal.now() + after);
+        socket.tell(
+            EventKind::ConnectRetried { after },
+            &self.endpoint,
+            None,
+            bells,
+        );
+        Fate::Stays
+    }
+
+    /// Ends for good; so does the peer.
+    fn stop(&mut self, socket: &Socket, reason: Reason, bells: &mut Bells) -> Fate {
+        if let Some((key, serial)) = self.peer.take() {
+            socket.peer_lost(key, serial, true, bells);
+        }
+        self.lanes.0.close_reader();
+        self.lanes.0.discard(false);
+        self.lanes.1.close_writer();
+        socket.tell(
+            EventKind::ConnectStopped(reason),
+            &self.endpoint,
+            None,
+            bells,
+        );
+        Fate::Ends
+    }
+
+    /// Something is ready.
+    pub(super) fn drive(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        entry: usize,
+        ready: Ready,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        match &mut self.dial {
+            Dial::Waiting(_) | Dial::Resolving => Fate::Stays,
+            Dial::Connecting { stream, .. } => match stream.finish_connect() {
+                Ok(()) => self.begin_session(socket, entry, now, bells),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Stays,
+                Err(error) => {
+                    set.unregister(stream.source());
+                    self.connect_next(socket, set, entry, Some(error), bells)
+                }
+            },
+            Dial::Session(session) => match session.drive(socket, entry, ready, now, bells) {
+                Fare::Waits => {
+                    self.note_ready();
+                    Fate::Stays
+                }
+                Fare::More => {
+                    self.note_ready();
+                    Fate::More
+                }
+                Fare::Over(fault) => self.end_session(socket, set, &fault, now, bells),
+            },
+        }
+    }
+
+    /// A deadline has passed.
+    pub(super) fn handle_timeout(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        entry: usize,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        match &mut self.dial {
+            Dial::Waiting(until) if *until <= now => self.dial(socket, set, entry, bells),
+            Dial::Connecting { stream, deadline } if deadline.is_some_and(|at| at <= now) => {
+                set.unregister(stream.source());
+                let error = io::Error::from(io::ErrorKind::TimedOut);
+                self.connect_next(socket, set, entry, Some(error), bells)
+            }
+            Dial::Session(session) => match session.handle_timeout(socket, now, bells) {
+                Ok(()) => Fate::Stays,
+                Err(fault) => self.end_session(socket, set, &fault, now, bells),
+            },
+            _ => Fate::Stays,
+        }
+    }
+
+    /// Connected: the handshake begins.
+    fn begin_session(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        let Dial::Connecting { stream, .. } = std::mem::replace(&mut self.dial, Dial::Resolving)
+        else {
+            return Fate::Stays;
+        };
+        let lanes = (Arc::clone(&self.lanes.0), Arc::clone(&self.lanes.1));
+        let session = Session::new(socket, &self.endpoint, stream, lanes, self.peer, now);
+        socket.tell(
+            EventKind::Connected,
+            &self.endpoint,
+            Some(&session.info),
+            bells,
+        );
+        self.dial = Dial::Session(Box::new(session));
+        let Dial::Session(session) = &mut self.dial else {
+            return Fate::Stays;
+        };
+        let ready = Ready {
+            token: entry,
+            readable: true,
+            writable: true,
+            closed: false,
+        };
+        session.say(socket, now, bells);
+        match session.drive(socket, entry, ready, now, bells) {
+            Fare::Waits => Fate::Stays,
+            Fare::More => Fate::More,
+            Fare::Over(fault) => self.over(socket, &fault, now, bells),
+        }
+    }
+
+    fn note_ready(&mut self) {
+        if let Dial::Session(session) = &self.dial {
+            if session.is_ready() {
+                self.failures = 0;
+                self.peer = session.peer;
+            }
+        }
+    }
+
+    /// The connection is over; its stream is watched still.
+    fn end_session(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        fault: &Fault,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        if let Dial::Session(session) = &self.dial {
+            set.unregister(session.link.stream.source());
+        }
+        self.over(socket, fault, now, bells)
+    }
+
+    fn over(&mut self, socket: &Socket, fault: &Fault, now: Time, bells: &mut Bells) -> Fate {
+        self.note_ready();
+        let Dial::Session(mut session) = std::mem::replace(&mut self.dial, Dial::Resolving) else {
+            return Fate::Stays;
+        };
+        let immediate = socket.options.immediate;
+        let done = self.closing.is_some() && self.lanes.0.is_finished();
+        let stops = !fault.retry || done || socket.options.reconnect == Reconnect::Never;
+        session.end(socket, &fault.reason, immediate || stops, now, bells);
+        if immediate {
+            self.peer = None;
+            self.lanes = socket.network_lanes();
+        }
+        if stops {
+            return self.stop(socket, fault.reason.clone(), bells);
+        }
+        self.retry(socket, fault.reason.clone(), bells)
+    }
+
+    /// Closes the connection, if there is one. With `again`, a new one is made at once.
+    pub(super) fn close(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        reason: Reason,
+        again: bool,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        if self.session().is_none() {
+            return Fate::Stays;
+        }
+        let fault = Fault {
+            reason,
+            in_handshake: false,
+            retry: true,
+        };
+        let fate = self.end_session(socket, set, &fault, now, bells);
+        if again && fate == Fate::Stays {
+            self.failures = 0;
+            self.dial = Dial::Waiting(now);
+        }
+        fate
+    }
+
+    /// Is it closing, and nothing left to do?
+    pub(super) fn is_done(&self) -> bool {
+        self.closing.is_some() && self.lanes.0.is_finished()
+    }
+
+    /// Ends it now. Answers how many messages were thrown away.
+    pub(super) fn shut(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        now: Time,
+        bells: &mut Bells,
+    ) -> u64 {
+        match &mut self.dial {
+            Dial::Session(session) => {
+                set.unregister(session.link.stream.source());
+                session.link.flush(now);
+                if session.link.cut() {
+                    socket.note_writable(&session.link, bells);
+                }
+            }
+            Dial::Connecting { stream, .. } => set.unregister(stream.source()),
+            Dial::Waiting(_) | Dial::Resolving => {}
+        }
+        let unsent = self.lanes.0.discard(false);
+        if let Dial::Session(session) = &mut self.dial {
+            session.end(socket, &Reason::Local, true, now, bells);
+        }
+        self.dial = Dial::Resolving;
+        if let Some((key, serial)) = self.peer.take() {
+            socket.peer_lost(key, serial, true, bells);
+        }
+        unsent
+    }
+}
+
+/// A random share of `limit`.
+fn share(limit: Duration, random: u64) -> Duration {
+    let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(((u128::from(nanos) * u128::from(random)) >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_spreads_over_the_whole_limit() {
+        let limit = Duration::from_millis(100);
+        assert_eq!(share(limit, 0), Duration::ZERO);
+        assert_eq!(share(limit, 1 << 63), Duration::from_millis(50));
+        assert!(share(limit, u64::MAX) < limit);
+    }
+}

@@ -1,0 +1,471 @@
+//! Binding, connecting, and the end of it.
+
+use std::{
+    sync::Arc,
+    task::{Poll, Waker},
+};
+
+use super::{
+    bells::Bells,
+    dialer::Dialer,
+    listener::Listener,
+    pollset::{Closing, Job, PollSet},
+    socket::{Net, Phase, Socket, State},
+    wait::Place,
+};
+use crate::{
+    base::{
+        endpoint::{Endpoint, Host, IpcEndpoint, Port, TcpEndpoint},
+        error::{Error, ErrorKind},
+        event::EventKind,
+        options::Linger,
+        sync::park::Alarm,
+        time::Time,
+    },
+    reactor::{
+        Tenant,
+        metal::{Address, Bell},
+    },
+};
+
+/// What a socket is bound and connected to.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    list: Vec<End>,
+    /// Messages thrown away in closing.
+    unsent: u64,
+}
+
+#[derive(Debug)]
+struct End {
+    id: u64,
+    /// As it was given, and as it came to be.
+    given: Endpoint,
+    real: Arc<Endpoint>,
+    bound: bool,
+    /// The peer behind a connected endpoint.
+    peer: Option<(usize, u64)>,
+}
+
+/// A peer of an endpoint that was connected: tells when it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connected {
+    endpoint: u64,
+}
+
+impl Socket {
+    /// Binds. Answers where to: with the port, path or address that was chosen.
+    ///
+    /// # Errors
+    /// With the endpoint in its text.
+    pub fn bind(&self, endpoint: &Endpoint) -> Result<Endpoint, Error> {
+        endpoint.check_bind()?;
+        self.check_open(endpoint)?;
+        if let Endpoint::Inproc(name) = endpoint {
+            self.bind_inproc(name, endpoint)?;
+            self.note_end(self.context.next_serial(), endpoint, endpoint, true, None);
+            return Ok(endpoint.clone());
+        }
+        let failed = |error| Error::from_io(endpoint.to_string(), error);
+        let address = self.bind_address(endpoint)?;
+        self.net().map_err(failed)?;
+        let acceptor = self
+            .context
+            .metal
+            .listen(&address, &self.options)
+            .map_err(|error| {
+                let mut bells = Bells::default();
+                let told = Arc::new(std::io::Error::from(error.kind()));
+                self.tell(EventKind::BindFailed(told), endpoint, None, &mut bells);
+                bells.ring(self);
+                failed(error)
+            })?;
+        let real = match acceptor.local() {
+            Address::Tcp(address) => Endpoint::from(address),
+            Address::Path(path) => Endpoint::Ipc(IpcEndpoint::Path(path)),
+            Address::Abstract(name) => Endpoint::Ipc(IpcEndpoint::Abstract(
+                String::from_utf8_lossy(&name).into_owned(),
+            )),
+        };
+        let id = self.context.next_serial();
+        self.note_end(id, endpoint, &real, true, None);
+        let listener = Listener::new(id, Arc::new(real.clone()), acceptor);
+        self.submit(vec![Job::Listen(Box::new(listener))]);
+        Ok(real)
+    }
+
+    /// Connects: returns at once, and goes on trying.
+    ///
+    /// # Errors
+    /// Only for what can be judged now: the endpoint, a closed socket, no descriptors.
+    pub fn connect(&self, endpoint: &Endpoint) -> Result<Connected, Error> {
+        endpoint.check_connect()?;
+        self.check_open(endpoint)?;
+        let id = self.context.next_serial();
+        if let Endpoint::Inproc(name) = endpoint {
+            let peer = self.connect_inproc(name, endpoint)?;
+            self.note_end(id, endpoint, endpoint, false, Some(peer));
+            return Ok(Connected { endpoint: id });
+        }
+        self.net()
+            .map_err(|error| Error::from_io(endpoint.to_string(), error))?;
+        let shared = Arc::new(endpoint.clone());
+        let lanes = self.network_lanes();
+        let mut peer = None;
+        if !self.options.immediate {
+            let mut bells = Bells::default();
+            let mut state = self.state.lock();
+            let both = (Arc::clone(&lanes.0), Arc::clone(&lanes.1));
+            peer = Some(state.attach(self, &shared, both));
+            state.follow(self, &mut bells);
+            state.peer_came(&mut bells);
+            drop(state);
+            bells.ring(self);
+        }
+        self.note_end(id, endpoint, endpoint, false, peer);
+        let dialer = Dialer::new(id, shared, lanes, peer);
+        self.submit(vec![Job::Dial(Box::new(dialer))]);
+        Ok(Connected { endpoint: id })
+    }
+
+    /// Stops listening at an endpoint, and closes what came in through it.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not bound.
+    pub fn unbind(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        self.end(endpoint, true)
+    }
+
+    /// Ends a connected endpoint. What is queued for it is delivered as linger allows.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not connected.
+    pub fn disconnect(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        self.end(endpoint, false)
+    }
+
+    fn end(&self, endpoint: &Endpoint, bound: bool) -> Result<(), Error> {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let list = &mut state.ends.list;
+        let same = |end: &End| {
+            end.bound == bound && (*end.real == *endpoint || (end.given == *endpoint && !bound))
+        };
+        let Some(at) = list.iter().position(same) else {
+            return Err(Error::new(ErrorKind::NotFound, endpoint.to_string()));
+        };
+        let end = list.remove(at);
+        if let Some((key, serial)) = end.peer {
+            if state
+                .peers
+                .get(key)
+                .is_some_and(|peer| peer.serial == serial)
+            {
+                state.detach(self, key, &mut bells);
+                state.follow(self, &mut bells);
+                state.peer_left(&mut bells);
+            }
+        }
+        let own: Vec<usize> = state.bound_inproc_peers(endpoint);
+        drop(state);
+        if let Endpoint::Inproc(name) = endpoint {
+            if bound {
+                self.unbind_inproc(name, own, &mut bells);
+            } else if let Some((_, serial)) = end.peer {
+                self.context.forget_waiting(serial);
+            }
+        } else {
+            let until = self.linger_until(self.options.linger);
+            bells.jobs.push(Job::Shut {
+                endpoint: Some(end.id),
+                until,
+            });
+        }
+        bells.ring(self);
+        Ok(())
+    }
+
+    /// Begins to close: nothing more is sent or received, what is queued leaves within `linger`.
+    /// Other threads' calls end.
+    pub fn close(&self, linger: Linger) {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return;
+        }
+        state.phase = Phase::Closing;
+        let inproc: Vec<Endpoint> = state
+            .ends
+            .list
+            .iter()
+            .filter(|end| end.bound && end.real.is_inproc())
+            .map(|end| end.given.clone())
+            .collect();
+        let keys: Vec<usize> = state.peers.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let serial = state.peers[key].serial;
+            state.detach(self, key, &mut bells);
+            self.context.forget_waiting(serial);
+        }
+        state.follow(self, &mut bells);
+        state.wake_all(&mut bells);
+        drop(state);
+        for endpoint in inproc {
+            if let Endpoint::Inproc(name) = &endpoint {
+                self.context.unbind_name(name, self);
+            }
+        }
+        match self.net.get() {
+            Some(_) => {
+                let until = self.linger_until(linger);
+                bells.jobs.push(Job::Shut {
+                    endpoint: None,
+                    until,
+                });
+            }
+            None => self.closed(0, &mut bells),
+        }
+        bells.ring(self);
+    }
+
+    /// The last connection has ended.
+    pub(super) fn closed(&self, unsent: u64, bells: &mut Bells) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Closed;
+        state.ends.unsent = unsent;
+        bells.wakers.extend(state.change_waiters.all());
+        drop(state);
+        self.hub.close(&mut bells.wakers);
+        bells.closed = true;
+    }
+
+    /// Waits until closing is done. Answers how many messages were thrown away.
+    pub fn poll_closed(&self, place: &mut Place, waker: &Waker) -> Poll<u64> {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Closed {
+            return Poll::Ready(state.ends.unsent);
+        }
+        state.change_waiters.enter(place, waker);
+        Poll::Pending
+    }
+
+    /// Waits until `done` says so of the peers that are ready and of the subscribers.
+    pub fn poll_peers(
+        &self,
+        place: &mut Place,
+        waker: &Waker,
+        done: impl Fn(usize, usize) -> bool,
+    ) -> Poll<Result<(), Error>> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        }
+        if done(state.ready_peers(), state.pattern.subscribers()) {
+            state.change_waiters.leave(place);
+            return Poll::Ready(Ok(()));
+        }
+        state.change_waiters.enter(place, waker);
+        Poll::Pending
+    }
+
+    /// Waits until the peer behind a connected endpoint is ready.
+    ///
+    /// # Errors
+    /// `NotFound` once the endpoint is gone: disconnected, refused for good.
+    pub fn poll_connected(
+        &self,
+        connected: Connected,
+        place: &mut Place,
+        waker: &Waker,
+    ) -> Poll<Result<(), Error>> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        }
+        let Some(end) = state
+            .ends
+            .list
+            .iter()
+            .find(|end| end.id == connected.endpoint)
+        else {
+            return Poll::Ready(Err(ErrorKind::NotFound.into()));
+        };
+        let found = match end.peer {
+            Some((key, serial)) => state.peers.get(key).filter(|peer| peer.serial == serial),
+            // With `immediate` there is no peer before it is ready.
+            None => {
+                let of_end = |(key, peer): &(usize, &crate::pattern::Peer)| {
+                    peer.ready && *state.attached[*key].endpoint == *end.real
+                };
+                match state.peers.iter().find(of_end) {
+                    Some((_, peer)) => Some(peer),
+                    None => {
+                        state.change_waiters.enter(place, waker);
+                        return Poll::Pending;
+                    }
+                }
+            }
+        };
+        match found {
+            Some(peer) if peer.ready => Poll::Ready(Ok(())),
+            Some(peer) if !peer.gone => {
+                state.change_waiters.enter(place, waker);
+                Poll::Pending
+            }
+            _ => Poll::Ready(Err(ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// A waiter for peers goes away.
+    pub fn leave_change(&self, place: &mut Place) {
+        self.state.lock().change_waiters.leave(place);
+    }
+
+    /// Everything bound (true) or connected, as it came to be.
+    pub fn endpoints(&self, bound: bool) -> Vec<Endpoint> {
+        let state = self.state.lock();
+        let ends = state.ends.list.iter().filter(|end| end.bound == bound);
+        ends.map(|end| (*end.real).clone()).collect()
+    }
+
+    fn note_end(
+        &self,
+        id: u64,
+        given: &Endpoint,
+        real: &Endpoint,
+        bound: bool,
+        peer: Option<(usize, u64)>,
+    ) {
+        let end = End {
+            id,
+            given: given.clone(),
+            real: Arc::new(real.clone()),
+            bound,
+            peer,
+        };
+        self.state.lock().ends.list.push(end);
+    }
+
+    fn check_open(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        if self.state.lock().phase == Phase::Open {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Closed, endpoint.to_string()))
+    }
+
+    fn linger_until(&self, linger: Linger) -> Closing {
+        let now = self.context.metal.now();
+        match linger {
+            Linger::Drop => Closing::Until(now),
+            Linger::For(time) => Closing::Until(now + time),
+            Linger::Forever => Closing::Unlimited,
+        }
+    }
+
+    /// What a bound endpoint means on this machine.
+    fn bind_address(&self, endpoint: &Endpoint) -> Result<Address, Error> {
+        let nowhere = || Error::new(ErrorKind::AddressNotAvailable, endpoint.to_string());
+        match endpoint {
+            Endpoint::Tcp(TcpEndpoint { host, port, .. }) => {
+                let port = match port {
+                    Port::Number(port) => *port,
+                    Port::Any => 0,
+                };
+                let mut address = match host {
+                    Host::Any if self.options.ipv6 => ([0u16; 8], port).into(),
+                    Host::Any => ([0u8; 4], port).into(),
+                    Host::Name(name) => self
+                        .context
+                        .local_address(name, self.options.ipv6)
+                        .ok_or_else(nowhere)?,
+                    host => self.context.address_of(host, port).ok_or_else(nowhere)?,
+                };
+                address.set_port(port);
+                Ok(Address::Tcp(address))
+            }
+            Endpoint::Ipc(IpcEndpoint::Path(path)) => Ok(Address::Path(path.clone())),
+            Endpoint::Ipc(IpcEndpoint::Abstract(name)) => {
+                Ok(Address::Abstract(name.clone().into_bytes()))
+            }
+            Endpoint::Ipc(IpcEndpoint::Any) => Ok(Address::Path(self.context.fresh_path())),
+            Endpoint::Inproc(_) => Err(nowhere()),
+        }
+    }
+
+    /// Goes out of the process: takes a place on a reactor, and a poll set.
+    fn net(&self) -> std::io::Result<&Net> {
+        let mut guard = self.set.lock();
+        if let Some(net) = self.net.get() {
+            return Ok(net);
+        }
+        let me = self.me.upgrade().ok_or(std::io::ErrorKind::NotConnected)?;
+        let selector = self.context.metal.selector()?;
+        let alarm: Arc<dyn Alarm> = Arc::new(Ringer(selector.bell()?));
+        let reactor = self.context.reactor()?;
+        let key = reactor.adopt(me);
+        if let Err(error) = reactor.watch(key, selector.source()) {
+            reactor.release(key);
+            return Err(error);
+        }
+        *guard = Some(PollSet::new(selector));
+        drop(guard);
+        Ok(self.net.get_or_init(|| Net {
+            reactor,
+            key,
+            alarm,
+        }))
+    }
+
+    /// Has the reactor sweep soon.
+    pub(super) fn sweep_soon(&self) {
+        if let Some(net) = self.net.get() {
+            net.reactor.sweep_soon(net.key);
+        }
+    }
+}
+
+/// A selector's bell as an alarm.
+struct Ringer(Arc<dyn Bell>);
+
+impl Alarm for Ringer {
+    fn ring(&self) {
+        self.0.ring();
+    }
+}
+
+impl Tenant for Socket {
+    fn drive(&self, now: Time) -> Option<Time> {
+        self.drive_for_reactor(now)
+    }
+
+    fn sweep(&self) {
+        self.flush_all(false);
+    }
+}
+
+impl Ends {
+    /// A connected endpoint's peer was replaced by another.
+    pub(super) fn move_peer(&mut self, from: (usize, u64), to: (usize, u64)) {
+        if let Some(end) = self.list.iter_mut().find(|end| end.peer == Some(from)) {
+            end.peer = Some(to);
+        }
+    }
+}
+
+impl State {
+    /// Peers whose handshake is done.
+    pub(super) fn ready_peers(&self) -> usize {
+        self.peers.iter().filter(|(_, peer)| peer.ready).count()
+    }
+
+    /// Inproc peers that came in through this bound endpoint.
+    fn bound_inproc_peers(&self, endpoint: &Endpoint) -> Vec<usize> {
+        if !endpoint.is_inproc() {
+            return Vec::new();
+        }
+        let came_in = |(key, attached): (usize, &super::attach::Attached)| {
+            (*attached.endpoint == *endpoint && attached.came_in).then_some(key)
+        };
+        self.attached.iter().filter_map(came_in).collect()
+    }
+}

@@ -1,0 +1,285 @@
+//! inproc: two sockets of one context, joined lane to lane.
+//!
+//! There is no stream, no engine and no thread: what one side sends is at once in the window of
+//! the other. Who connects first waits under the name, and may queue up to its own mark; once
+//! both are there the mark is the sum of the sender's and the receiver's (0 on either side: no
+//! limit).
+//!
+//! ```text
+//!   A.peers[a].out ══ lane A→B ══► B.peers[b].window
+//!   A.peers[a].window ◄══ lane B→A ══ B.peers[b].out
+//! ```
+//!
+//! The two sockets' locks are never held together: each side is entered in turn, and words
+//! between them (readable, writable, subscription, gone) carry the peer's serial, so that one
+//! that is late does no harm.
+
+use std::sync::Arc;
+
+use super::{
+    attach::Wire,
+    bells::{Bells, Remote, Word},
+    context::Waiting,
+    socket::{Phase, Socket},
+};
+use crate::{
+    base::{
+        endpoint::Endpoint,
+        error::{Error, ErrorKind},
+        event::{EventKind, PeerInfo, Reason},
+        options::Options,
+    },
+    pipe::{Lane, Store},
+};
+
+impl Socket {
+    /// Takes a name, and everybody who waits under it.
+    pub(super) fn bind_inproc(&self, name: &str, endpoint: &Endpoint) -> Result<(), Error> {
+        let me = self.me.upgrade().ok_or(ErrorKind::Closed)?;
+        let waiting = self.context.bind_name(name, &me)?;
+        let mut bells = Bells::default();
+        self.tell(EventKind::Listening, endpoint, None, &mut bells);
+        bells.ring(self);
+        for Waiting {
+            socket,
+            key,
+            serial,
+        } in waiting
+        {
+            if let Some(connecter) = socket.upgrade() {
+                connecter.join(&me, key, serial);
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects to a name, now or as soon as somebody takes it.
+    pub(super) fn connect_inproc(
+        &self,
+        name: &str,
+        endpoint: &Endpoint,
+    ) -> Result<(usize, u64), Error> {
+        let options = &self.options;
+        let lane = |hwm| Arc::new(Lane::new(Store::Messages, hwm, options.conflate));
+        let lanes = (lane(options.send_hwm), lane(options.recv_hwm));
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let (key, serial) = state.attach(self, &Arc::new(endpoint.clone()), lanes);
+        state.follow(self, &mut bells);
+        state.peer_came(&mut bells);
+        drop(state);
+        bells.ring(self);
+        let waiting = Waiting {
+            socket: self.me.clone(),
+            key,
+            serial,
+        };
+        if let Some(binder) = self.context.find_name(name, waiting) {
+            self.join(&binder, key, serial);
+        }
+        Ok((key, serial))
+    }
+
+    /// Joins our peer `key` to `binder`.
+    fn join(&self, binder: &Arc<Socket>, key: usize, serial: u64) {
+        let mut bells = Bells::default();
+        let state = self.state.lock();
+        let Some(peer) = state
+            .peers
+            .get(key)
+            .filter(|peer| peer.serial == serial && !peer.gone)
+        else {
+            return;
+        };
+        let (out, received) = (Arc::clone(&peer.out), Arc::clone(peer.window.lane()));
+        let endpoint = Arc::clone(&state.attached[key].endpoint);
+        drop(state);
+        if !self.socket_type.accepts(binder.socket_type) {
+            let reason = Reason::Protocol(crate::base::event::ProtocolError::InvalidMetadata);
+            let mut state = self.state.lock();
+            self.tell(
+                EventKind::HandshakeFailed(reason),
+                &endpoint,
+                None,
+                &mut bells,
+            );
+            self.peer_gone(&mut state, key, &mut bells);
+            drop(state);
+            bells.ring(self);
+            return;
+        }
+        out.set_hwm(sum(self.options.send_hwm, binder.options.recv_hwm));
+        received.set_hwm(sum(binder.options.send_hwm, self.options.recv_hwm));
+
+        // Their side first: it has to know where to ring us before we ring it.
+        let mut their_bells = Bells::default();
+        let mut theirs = binder.state.lock();
+        if theirs.phase != Phase::Open {
+            return;
+        }
+        let (their_key, their_serial) = theirs.attach(binder, &endpoint, (received, out));
+        let wire = Wire::Remote {
+            socket: self.me.clone(),
+            key,
+            serial,
+        };
+        theirs.attached[their_key].wire = wire;
+        theirs.attached[their_key].came_in = true;
+        theirs.attached[their_key].info = Some(info(self, &endpoint));
+        let identity = named(self.socket_type, &self.options);
+        let ready = theirs.with_pattern(|pattern, peers, effects| {
+            pattern.ready(peers, their_key, &identity, effects)
+        });
+        if ready.is_err() {
+            // Gone before anybody knew of it: nothing is to be told.
+            theirs.attached[their_key].wire = Wire::None;
+            binder.peer_gone(&mut theirs, their_key, &mut their_bells);
+        } else {
+            theirs.follow(binder, &mut their_bells);
+            theirs.peer_came(&mut their_bells);
+        }
+        drop(theirs);
+
+        if let Err(reason) = ready {
+            let mut state = self.state.lock();
+            self.tell(
+                EventKind::HandshakeFailed(reason),
+                &endpoint,
+                None,
+                &mut bells,
+            );
+            if state
+                .peers
+                .get(key)
+                .is_some_and(|peer| peer.serial == serial)
+            {
+                self.peer_gone(&mut state, key, &mut bells);
+            }
+            drop(state);
+        } else {
+            let order = self.announcing.lock();
+            let mut state = self.state.lock();
+            let alive = state
+                .peers
+                .get(key)
+                .is_some_and(|peer| peer.serial == serial && !peer.gone);
+            let remote = |word| Remote {
+                socket: Arc::clone(binder),
+                key: their_key,
+                serial: their_serial,
+                word,
+            };
+            if alive {
+                let socket = Arc::downgrade(binder);
+                let wire = Wire::Remote {
+                    socket,
+                    key: their_key,
+                    serial: their_serial,
+                };
+                state.attached[key].wire = wire;
+                state.attached[key].info = Some(info(binder, &endpoint));
+                let identity = named(binder.socket_type, &binder.options);
+                let ready = state.with_pattern(|pattern, peers, effects| {
+                    pattern.ready(peers, key, &identity, effects)
+                });
+                match ready {
+                    Ok(()) => {
+                        for topic in state.pattern.subscriptions() {
+                            bells.remote.push(remote(Word::Subscription {
+                                subscribe: true,
+                                topic,
+                            }));
+                        }
+                        // What was queued while we waited was rung to nobody.
+                        bells.remote.push(remote(Word::Readable));
+                        state.writable(self, key, &mut bells);
+                        state.peer_came(&mut bells);
+                    }
+                    Err(_) => self.peer_gone(&mut state, key, &mut bells),
+                }
+                state.follow(self, &mut bells);
+            } else {
+                bells.remote.push(remote(Word::Gone));
+            }
+            drop(state);
+            bells.tell_subscriptions();
+            drop(order);
+        }
+        their_bells.ring(binder);
+        bells.ring(self);
+    }
+
+    /// Joins anew, so that an answer to what was asked before cannot arrive.
+    pub(super) fn redial_inproc(&self, key: usize, serial: u64) {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        if state
+            .peers
+            .get(key)
+            .is_none_or(|peer| peer.serial != serial || peer.gone)
+        {
+            return;
+        }
+        let endpoint = Arc::clone(&state.attached[key].endpoint);
+        let came_in = state.attached[key].came_in;
+        state.detach(self, key, &mut bells);
+        state.follow(self, &mut bells);
+        drop(state);
+        bells.ring(self);
+        if let (Endpoint::Inproc(name), false) = (&*endpoint, came_in) {
+            if let Ok(peer) = self.connect_inproc(name, &endpoint) {
+                self.state.lock().ends.move_peer((key, serial), peer);
+            }
+        }
+    }
+
+    /// Gives a name back; those who came in through it leave.
+    pub(super) fn unbind_inproc(&self, name: &str, peers: Vec<usize>, bells: &mut Bells) {
+        self.context.unbind_name(name, self);
+        let mut state = self.state.lock();
+        for key in peers {
+            if state
+                .attached
+                .get(key)
+                .is_some_and(|attached| attached.came_in)
+            {
+                self.peer_gone_telling(&mut state, key, bells);
+            }
+        }
+    }
+
+    fn peer_gone_telling(&self, state: &mut super::socket::State, key: usize, bells: &mut Bells) {
+        state.detach(self, key, bells);
+        state.follow(self, bells);
+        state.peer_left(bells);
+    }
+}
+
+/// The mark of a lane between two sockets of one process.
+fn sum(sender: usize, receiver: usize) -> usize {
+    if sender == 0 || receiver == 0 {
+        0
+    } else {
+        sender.saturating_add(receiver)
+    }
+}
+
+/// What a socket calls itself towards a peer in the same process.
+fn named(socket_type: crate::base::socket_type::SocketType, options: &Options) -> bytes::Bytes {
+    if socket_type.announces_identity() {
+        options.routing_id.clone()
+    } else {
+        bytes::Bytes::new()
+    }
+}
+
+/// Who is at the other end.
+fn info(peer: &Socket, endpoint: &Endpoint) -> Arc<PeerInfo> {
+    Arc::new(PeerInfo {
+        local: endpoint.to_string(),
+        remote: endpoint.to_string(),
+        socket_type: Some(peer.socket_type),
+        identity: named(peer.socket_type, &peer.options),
+        ..PeerInfo::default()
+    })
+}

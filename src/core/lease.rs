@@ -1,0 +1,213 @@
+//! Who waits, drives: the lease of a poll set.
+//!
+//! A caller that must wait takes its socket's poll set out of the reactor's and polls it
+//! itself: what it waits for then costs one wake-up instead of two. The lease outlasts the
+//! call, so that coming back costs nothing but poll and read.
+//!
+//! | state | who polls | leaves to | by |
+//! |---|---|---|---|
+//! | reactor-owned | the reactor, through its own selector | leased, in use | a caller that waits locks the set and takes it out |
+//! | leased, in use | that caller | leased, idle | its message, close or deadline |
+//! | leased, idle | nobody | in use | the caller comes back (no system call) |
+//! | | | reactor-owned | the reactor sees no use between two checks, and puts the set back |
+//! | long wait | that caller | leased, idle | the reactor has stopped checking; the caller rings it as it leaves |
+//!
+//! The reactor checks leases every [`tuning::LEASE_CHECK`]. While it finds one in use by the same
+//! wait as before it stops checking, so that a program that waits costs nothing.
+
+use std::{
+    io,
+    sync::Arc,
+    task::{Poll, Waker},
+};
+
+use super::{
+    bells::Bells,
+    socket::{Net, Socket},
+};
+use crate::base::{
+    error::ErrorKind,
+    sync::{
+        Ordering,
+        park::{Parked, Parker},
+    },
+    time::Time,
+    tuning,
+};
+
+impl Socket {
+    /// Polls `attempt` until it is ready, and waits in between, until `deadline`.
+    ///
+    /// # Errors
+    /// `TimedOut`, or `Interrupted` if `interruptible` and a signal came.
+    pub fn block_on<T>(
+        &self,
+        deadline: Option<Time>,
+        interruptible: bool,
+        mut attempt: impl FnMut(&Waker) -> Poll<T>,
+    ) -> Result<T, ErrorKind> {
+        let (parker, waker) = Parker::current();
+        loop {
+            if let Poll::Ready(value) = attempt(&waker) {
+                return Ok(value);
+            }
+            // Whoever is about to wait writes out what it has left lying.
+            self.flush_all(true);
+            let now = self.context.metal.now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(ErrorKind::TimedOut);
+            }
+            let waited = self.wait(&parker, deadline);
+            if waited == Parked::Interrupted && interruptible {
+                return Err(ErrorKind::Interrupted);
+            }
+        }
+    }
+
+    /// Waits until this thread is woken, driving the poll set if nobody else does.
+    fn wait(&self, parker: &Arc<Parker>, until: Option<Time>) -> Parked {
+        let driven = match self.net.get() {
+            Some(net) => self.wait_driving(net, parker, until),
+            None => None,
+        };
+        match driven {
+            Some(parked) => parked,
+            None => {
+                let now = self.context.metal.now();
+                self.parked.fetch_add(1, Ordering::SeqCst);
+                let parked = parker.park(until.map(|until| until.since(now)));
+                self.parked.fetch_sub(1, Ordering::SeqCst);
+                parked
+            }
+        }
+    }
+
+    /// Drives the set until this thread is woken. `None`: somebody else has it.
+    fn wait_driving(&self, net: &Net, parker: &Arc<Parker>, until: Option<Time>) -> Option<Parked> {
+        let mut guard = self.set.try_lock()?;
+        let set = guard.as_mut()?;
+        if !set.leased {
+            if net.reactor.unwatch(set.selector.source()).is_err() {
+                return None;
+            }
+            set.leased = true;
+            self.leased.store(true, Ordering::SeqCst);
+            let now = self.context.metal.now();
+            net.reactor.drive_at(net.key, now + tuning::LEASE_CHECK);
+        }
+        self.lease_uses.fetch_add(1, Ordering::Relaxed);
+        self.wanted.store(false, Ordering::SeqCst);
+        let mut bells = Bells::default();
+        let parked = loop {
+            let Some(set) = guard.as_mut() else {
+                break Parked::Woken;
+            };
+            let now = self.context.metal.now();
+            set.run_jobs(self, now, &mut bells);
+            if !bells.is_empty() {
+                // Bells are rung outside the lock: this round ends here.
+                break Parked::Woken;
+            }
+            if until.is_some_and(|until| until <= now) {
+                break Parked::TimedOut;
+            }
+            let next = match (set.next_deadline(), until) {
+                (Some(next), Some(until)) => Some(next.min(until)),
+                (next, until) => next.or(until),
+            };
+            if !parker.begin_poll(&net.alarm) {
+                break Parked::Woken;
+            }
+            let polled = set.poll(next.map(|next| next.since(now)));
+            let woken = parker.end_poll();
+            let now = self.context.metal.now();
+            self.work(&mut guard, now, &mut bells);
+            match polled {
+                _ if woken || !bells.is_empty() => break Parked::Woken,
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    break Parked::Interrupted;
+                }
+                Err(error) => {
+                    log::error!("a socket's selector failed: {error}");
+                    break Parked::Woken;
+                }
+            }
+        };
+        drop(guard);
+        bells.ring(self);
+        self.leave_lease(net);
+        Some(parked)
+    }
+
+    /// The caller goes back to its work; the lease stays.
+    fn leave_lease(&self, net: &Net) {
+        if self.long_wait.swap(false, Ordering::SeqCst) {
+            let now = self.context.metal.now();
+            net.reactor.drive_at(net.key, now + tuning::LEASE_CHECK);
+        }
+        if self.wanted.load(Ordering::SeqCst) || !self.jobs.lock().is_empty() {
+            self.kick();
+        }
+        if self.parked.load(Ordering::SeqCst) > 0 {
+            // Somebody sleeps who relied on us to drive: one of them takes over.
+            let mut bells = Bells::default();
+            self.state.lock().wake_one_of_each(&mut bells);
+            bells.ring(self);
+        }
+    }
+
+    /// While the set is leased and idle, whoever asks without waiting drives it. True if so.
+    pub(super) fn drive_in_passing(&self) -> bool {
+        if !self.leased.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.lease_uses.fetch_add(1, Ordering::Relaxed);
+        self.drive_if_free().is_some()
+    }
+
+    /// The reactor's turn at this socket.
+    pub(super) fn drive_for_reactor(&self, now: Time) -> Option<Time> {
+        if !self.leased.load(Ordering::SeqCst) {
+            return self.drive_if_free().flatten();
+        }
+        let uses = self.lease_uses.load(Ordering::Relaxed);
+        let used = self.lease_seen.swap(uses, Ordering::Relaxed) != uses;
+        let check = || now + tuning::LEASE_CHECK;
+        let Some(mut guard) = self.set.try_lock() else {
+            if used {
+                return Some(check());
+            }
+            // The same wait as before: no more checks until it ends. The second look makes sure
+            // that it has not ended just now, without seeing the mark.
+            self.long_wait.store(true, Ordering::SeqCst);
+            if self.set.try_lock().is_none() {
+                return None;
+            }
+            self.long_wait.store(false, Ordering::SeqCst);
+            return Some(check());
+        };
+        let (Some(set), Some(net)) = (guard.as_mut(), self.net.get()) else {
+            return None;
+        };
+        if !used {
+            set.leased = false;
+            self.leased.store(false, Ordering::SeqCst);
+            if let Err(error) = net.reactor.watch(net.key, set.selector.source()) {
+                log::error!("cannot watch a poll set: {error}");
+                set.leased = true;
+                self.leased.store(true, Ordering::SeqCst);
+                return Some(check());
+            }
+        }
+        let mut bells = Bells::default();
+        let deadline = self.turn(&mut guard, &mut bells);
+        drop(guard);
+        bells.ring(self);
+        match deadline {
+            _ if !used => deadline,
+            Some(deadline) => Some(deadline.min(check())),
+            None => Some(check()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A link: the stream of one connection, and who writes it.
+//!
+//! Any thread may flush a link: the sender, a caller about to wait, the reactor. The writer's
+//! byte lets one of them through, who moves whatever the lane holds into the stream until there
+//! is nothing left or the stream takes no more. Only whole batches leave the lane, so words of
+//! the protocol fall between messages.
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    base::{
+        sync::{AtomicU64, AtomicUsize, Mutex, Ordering, Rank},
+        time::Time,
+        tuning,
+    },
+    pipe::{Lane, Outbox, writer::Writer},
+    reactor::metal::Stream,
+};
+
+/// One connection's stream.
+pub(crate) struct Link {
+    pub(crate) stream: Box<dyn Stream>,
+    pub(crate) lane: Arc<Lane>,
+    writer: Writer,
+    outbox: Mutex<Outbox>,
+    /// When octets were last written: a sender that has been quiet since writes at once.
+    flushed_at: AtomicU64,
+    /// The key of the peer it serves, once there is one.
+    peer: AtomicUsize,
+}
+
+/// What a flush brings about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flushed {
+    /// The lane has room again, and its writer waits for that.
+    pub(crate) ring_writer: bool,
+    /// The lane's writer had said that it is done, and all is written.
+    pub(crate) finished: bool,
+}
+
+impl Link {
+    /// A link whose stream is not known to take octets yet: see [`writable`](Link::writable).
+    pub(crate) fn new(stream: Box<dyn Stream>, lane: Arc<Lane>) -> Link {
+        Link {
+            stream,
+            lane,
+            writer: Writer::blocked(),
+            outbox: Mutex::new(Rank::Outbox, Outbox::new()),
+            flushed_at: AtomicU64::new(0),
+            peer: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// The peer it serves from now on.
+    pub(crate) fn set_peer(&self, key: usize) {
+        self.peer.store(key, Ordering::Relaxed);
+    }
+
+    /// The key of the peer it serves; of nobody before the handshake is done.
+    pub(crate) fn peer(&self) -> usize {
+        self.peer.load(Ordering::Relaxed)
+    }
+
+    /// Writes what there is, unless somebody is at it (who then looks again).
+    pub(crate) fn flush(&self, now: Time) -> Flushed {
+        if self.writer.begin() {
+            self.write(now)
+        } else {
+            Flushed::default()
+        }
+    }
+
+    /// The stream takes octets (again).
+    pub(crate) fn writable(&self, now: Time) -> Flushed {
+        if self.writer.writable() {
+            self.write(now)
+        } else {
+            Flushed::default()
+        }
+    }
+
+    /// Is nobody writing, and nothing stuck?
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.writer.is_idle()
+    }
+
+    /// Was nothing written for this long?
+    pub(crate) fn is_quiet_for(&self, time: Duration, now: Time) -> bool {
+        now.since(Time::from_nanos(self.flushed_at.load(Ordering::Relaxed))) >= time
+    }
+
+    fn write(&self, now: Time) -> Flushed {
+        self.flushed_at.store(now.as_nanos(), Ordering::Relaxed);
+        let mut flushed = Flushed::default();
+        loop {
+            let again = match self.write_out(&mut flushed) {
+                Ok(()) => {
+                    flushed.finished |= self.lane.is_finished();
+                    self.writer.finish()
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writer.block(),
+                Err(error) => {
+                    // The reading side learns of it too, and ends the connection.
+                    log::debug!("{}: writing failed: {error}", self.stream.ends().remote);
+                    self.writer.shut();
+                    return flushed;
+                }
+            };
+            if !again {
+                return flushed;
+            }
+        }
+    }
+
+    /// Moves octets from the lane into the stream until the lane is empty.
+    fn write_out(&self, flushed: &mut Flushed) -> io::Result<()> {
+        let mut outbox = self.outbox.lock();
+        loop {
+            flushed.ring_writer |= self.lane.exchange(&mut outbox);
+            if outbox.is_empty() {
+                return Ok(());
+            }
+            let mut slices = [IoSlice::new(&[]); tuning::WRITE_SLICES_MAX];
+            let count = outbox.slices(&mut slices);
+            match self.stream.write(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(octets) => outbox.advance(octets),
+                Err(error) => {
+                    flushed.ring_writer |= self.lane.exchange(&mut outbox);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Ends it: nobody writes any more. The message that was cut is counted as lost; all others
+    /// stay in the lane. Answers whether the lane's writer must be rung.
+    pub(crate) fn cut(&self) -> bool {
+        self.writer.shut();
+        self.lane.disconnect(&mut self.outbox.lock())
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,673 @@
+//! A socket's poll set: every listener, dialer and session of it, behind one selector.
+//!
+//! Whoever holds the set's lock drives it: mostly the reactor, and a caller that waits (see
+//! [`lease`](super::lease)). Other threads hand in [`Job`]s. A thread that finds the set taken
+//! leaves a mark, and whoever has it looks again before it goes.
+//!
+//! ```text
+//!   turn:  jobs ─► poll ─► what is ready ─► what had more to do ─► what is due
+//! ```
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use slab::Slab;
+
+use super::{
+    bells::Bells,
+    dialer::{Dialer, Fate},
+    listener::Listener,
+    session::{Fare, Session},
+    socket::Socket,
+};
+use crate::{
+    base::{
+        endpoint::Endpoint,
+        event::{EventKind, Reason},
+        sync::Ordering,
+        time::Time,
+    },
+    engine::Fault,
+    reactor::metal::{Ready, Selector, SourceId, Stream},
+};
+
+/// What other threads ask of whoever drives the set.
+pub(crate) enum Job {
+    /// Take a listener in.
+    Listen(Box<Listener>),
+    /// Take a dialer in.
+    Dial(Box<Dialer>),
+    /// A name was looked up.
+    Resolved {
+        entry: usize,
+        question: u64,
+        found: io::Result<Vec<SocketAddr>>,
+    },
+    /// The lane of a session that stopped reading has room.
+    Resume { entry: usize, serial: u64 },
+    /// Close a peer's connection.
+    Close {
+        entry: usize,
+        serial: u64,
+        reason: Reason,
+    },
+    /// Close a peer's connection and make it anew.
+    Redial { entry: usize, serial: u64 },
+    /// The same for an inproc peer.
+    RedialInproc { key: usize, serial: u64 },
+    /// End the endpoint of this number (`None`: all), delivering what is queued until then.
+    Shut {
+        endpoint: Option<u64>,
+        until: Closing,
+    },
+}
+
+/// Until when a closing connection may deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    Until(Time),
+    Unlimited,
+}
+
+/// One socket's connections.
+pub(super) struct PollSet {
+    pub(super) selector: Box<dyn Selector>,
+    ready: Vec<Ready>,
+    entries: Slab<Entry>,
+    deadlines: BTreeSet<(Time, usize)>,
+    runnable: VecDeque<usize>,
+    /// Accepted connections whose handshake is unfinished.
+    handshakes: usize,
+    /// The socket is closing: the set ends with its last entry.
+    shutting: bool,
+    /// Messages thrown away in closing.
+    pub(super) unsent: u64,
+    /// A caller has taken the set out of the reactor's.
+    pub(super) leased: bool,
+}
+
+struct Entry {
+    what: What,
+    deadline: Option<Time>,
+    runnable: bool,
+}
+
+enum What {
+    Listener(Box<Listener>),
+    Dialer(Box<Dialer>),
+    Accepted(Box<Accepted>),
+    /// Being driven at the moment.
+    Taken,
+}
+
+/// A connection that came in through a listener.
+struct Accepted {
+    /// The listener's number.
+    listener: u64,
+    session: Session,
+    closing: Option<Closing>,
+    /// Counted among the unfinished handshakes.
+    unfinished: bool,
+}
+
+impl PollSet {
+    pub(super) fn new(selector: Box<dyn Selector>) -> PollSet {
+        PollSet {
+            selector,
+            ready: Vec::new(),
+            entries: Slab::new(),
+            deadlines: BTreeSet::new(),
+            runnable: VecDeque::new(),
+            handshakes: 0,
+            shutting: false,
+            unsent: 0,
+            leased: false,
+        }
+    }
+
+    /// Stops watching a source. That it was not watched any more is no harm.
+    pub(super) fn unregister(&self, source: SourceId) {
+        if let Err(error) = self.selector.deregister(source) {
+            log::trace!("source {source} was not watched: {error}");
+        }
+    }
+
+    /// When to drive the set at the latest.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        if !self.runnable.is_empty() {
+            return Some(Time::START);
+        }
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Has it ended?
+    fn is_over(&self) -> bool {
+        self.shutting && self.entries.is_empty()
+    }
+
+    fn insert(&mut self, what: What) -> usize {
+        self.entries.insert(Entry {
+            what,
+            deadline: None,
+            runnable: false,
+        })
+    }
+
+    fn take(&mut self, key: usize) -> What {
+        match self.entries.get_mut(key) {
+            Some(entry) => std::mem::replace(&mut entry.what, What::Taken),
+            None => What::Taken,
+        }
+    }
+
+    /// Puts an entry back after it was driven, or forgets it.
+    fn settle(&mut self, key: usize, what: What, fate: Fate) {
+        let deadline = match (&what, fate) {
+            (_, Fate::Ends) => None,
+            (What::Listener(listener), _) => listener.deadline(),
+            (What::Dialer(dialer), _) => earliest(dialer.deadline(), dialer.closing),
+            (What::Accepted(accepted), _) => {
+                earliest(accepted.session.deadline(), accepted.closing)
+            }
+            (What::Taken, _) => None,
+        };
+        let entry = &mut self.entries[key];
+        if entry.deadline != deadline {
+            if let Some(old) = entry.deadline {
+                self.deadlines.remove(&(old, key));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, key));
+            }
+            entry.deadline = deadline;
+        }
+        if fate == Fate::Ends {
+            if let What::Accepted(accepted) = &what {
+                self.handshakes -= usize::from(accepted.unfinished);
+            }
+            self.entries.remove(key);
+            return;
+        }
+        entry.what = what;
+        if fate == Fate::More && !entry.runnable {
+            entry.runnable = true;
+            self.runnable.push_back(key);
+        }
+    }
+
+    /// Drives one entry.
+    fn drive(&mut self, socket: &Socket, ready: Ready, now: Time, bells: &mut Bells) {
+        let key = ready.token;
+        match self.take(key) {
+            What::Listener(mut listener) => {
+                let room = socket
+                    .options
+                    .handshakes_max
+                    .saturating_sub(self.handshakes);
+                let (streams, more) = listener.accept(socket, room, now, bells);
+                let (id, endpoint) = (listener.id, Arc::clone(&listener.endpoint));
+                let fate = if more { Fate::More } else { Fate::Stays };
+                self.settle(key, What::Listener(listener), fate);
+                for stream in streams {
+                    self.accept(socket, id, &endpoint, stream, now, bells);
+                }
+            }
+            What::Dialer(mut dialer) => {
+                let fate = dialer.drive(socket, self, key, ready, now, bells);
+                let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
+                self.settle(key, What::Dialer(dialer), fate);
+            }
+            What::Accepted(mut accepted) => {
+                let fare = accepted.session.drive(socket, key, ready, now, bells);
+                let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                self.settle(key, What::Accepted(accepted), fate);
+            }
+            What::Taken => {}
+        }
+    }
+
+    /// A deadline of an entry has passed.
+    fn handle_timeout(&mut self, socket: &Socket, key: usize, now: Time, bells: &mut Bells) {
+        match self.take(key) {
+            What::Listener(listener) => {
+                self.entries[key].what = What::Listener(listener);
+                let ready = Ready {
+                    token: key,
+                    readable: true,
+                    writable: false,
+                    closed: false,
+                };
+                self.drive(socket, ready, now, bells);
+            }
+            What::Dialer(mut dialer) => {
+                let mut fate = dialer.handle_timeout(socket, self, key, now, bells);
+                if fate != Fate::Ends && is_past(dialer.closing, now) {
+                    self.unsent += dialer.shut(socket, self, now, bells);
+                    fate = Fate::Ends;
+                }
+                let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
+                self.settle(key, What::Dialer(dialer), fate);
+            }
+            What::Accepted(mut accepted) => {
+                let fare = if is_past(accepted.closing, now) {
+                    self.unsent += accepted.session.link.lane.discard(false);
+                    Fare::Over(closed_here())
+                } else {
+                    match accepted.session.handle_timeout(socket, now, bells) {
+                        Ok(()) => Fare::Waits,
+                        Err(fault) => Fare::Over(fault),
+                    }
+                };
+                let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                self.settle(key, What::Accepted(accepted), fate);
+            }
+            What::Taken => {}
+        }
+    }
+
+    fn accept(
+        &mut self,
+        socket: &Socket,
+        listener: u64,
+        endpoint: &Arc<Endpoint>,
+        stream: Box<dyn Stream>,
+        now: Time,
+        bells: &mut Bells,
+    ) {
+        let source = stream.source();
+        let lanes = socket.network_lanes();
+        let session = Session::new(socket, endpoint, stream, lanes, None, now);
+        let info = Arc::clone(&session.info);
+        socket.tell(EventKind::Accepted, endpoint, Some(&info), bells);
+        let accepted = Accepted {
+            listener,
+            session,
+            closing: None,
+            unfinished: true,
+        };
+        let key = self.insert(What::Accepted(Box::new(accepted)));
+        if let Err(error) = self.selector.register(source, key) {
+            log::warn!("{endpoint}: cannot watch a connection: {error}");
+            socket.tell(
+                EventKind::AcceptFailed(Arc::new(error)),
+                endpoint,
+                Some(&info),
+                bells,
+            );
+            self.entries.remove(key);
+            return;
+        }
+        self.handshakes += 1;
+        let What::Accepted(mut accepted) = self.take(key) else {
+            return;
+        };
+        accepted.session.say(socket, now, bells);
+        let ready = Ready {
+            token: key,
+            readable: true,
+            writable: true,
+            closed: false,
+        };
+        let fare = accepted.session.drive(socket, key, ready, now, bells);
+        let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+        self.settle(key, What::Accepted(accepted), fate);
+    }
+
+    fn follow_accepted(
+        &mut self,
+        socket: &Socket,
+        accepted: &mut Accepted,
+        fare: Fare,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        if accepted.unfinished && accepted.session.is_ready() {
+            accepted.unfinished = false;
+            self.handshakes -= 1;
+        }
+        let fault = match fare {
+            Fare::Over(fault) => fault,
+            _ if accepted.closing.is_some() && accepted.session.is_finished() => closed_here(),
+            Fare::Waits => return Fate::Stays,
+            Fare::More => return Fate::More,
+        };
+        self.unregister(accepted.session.link.stream.source());
+        accepted
+            .session
+            .end(socket, &fault.reason, true, now, bells);
+        Fate::Ends
+    }
+
+    fn end_if_done(
+        &mut self,
+        socket: &Socket,
+        dialer: &mut Dialer,
+        fate: Fate,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        if fate != Fate::Ends && dialer.is_done() {
+            self.unsent += dialer.shut(socket, self, now, bells);
+            return Fate::Ends;
+        }
+        fate
+    }
+
+    /// Waits for readiness, at most `wait`.
+    pub(super) fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        self.selector.poll(&mut self.ready, wait)
+    }
+
+    /// Does what the last poll told of, what was left over, and what is due.
+    pub(super) fn work(&mut self, socket: &Socket, now: Time, bells: &mut Bells) {
+        let mut ready = std::mem::take(&mut self.ready);
+        let left_over = self.runnable.len();
+        for ready in ready.drain(..) {
+            self.drive(socket, ready, now, bells);
+        }
+        self.ready = ready;
+        for _ in 0..left_over {
+            let Some(key) = self.runnable.pop_front() else {
+                break;
+            };
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.runnable = false;
+                let ready = Ready {
+                    token: key,
+                    readable: true,
+                    writable: false,
+                    closed: false,
+                };
+                self.drive(socket, ready, now, bells);
+            }
+        }
+        while let Some(&(at, key)) = self.deadlines.first() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.entries[key].deadline = None;
+            self.handle_timeout(socket, key, now, bells);
+            // An entry whose deadline stays in the past would never let go.
+            if self.entries.get(key).and_then(|entry| entry.deadline) == Some(at) {
+                break;
+            }
+        }
+    }
+
+    /// Does what other threads have asked for.
+    pub(super) fn run_jobs(&mut self, socket: &Socket, now: Time, bells: &mut Bells) {
+        loop {
+            let jobs = std::mem::take(&mut *socket.jobs.lock());
+            if jobs.is_empty() {
+                return;
+            }
+            for job in jobs {
+                self.run(socket, job, now, bells);
+            }
+        }
+    }
+
+    fn run(&mut self, socket: &Socket, job: Job, now: Time, bells: &mut Bells) {
+        match job {
+            Job::Listen(listener) => {
+                let (source, endpoint) =
+                    (listener.acceptor.source(), Arc::clone(&listener.endpoint));
+                let key = self.insert(What::Listener(listener));
+                match self.selector.register(source, key) {
+                    Ok(()) => socket.tell(EventKind::Listening, &endpoint, None, bells),
+                    Err(error) => {
+                        self.entries.remove(key);
+                        let kind = EventKind::BindFailed(Arc::new(error));
+                        socket.tell(kind, &endpoint, None, bells);
+                    }
+                }
+            }
+            Job::Dial(dialer) => {
+                let key = self.insert(What::Dialer(dialer));
+                self.handle_timeout(socket, key, now, bells);
+            }
+            Job::Resolved {
+                entry,
+                question,
+                found,
+            } => {
+                if let What::Dialer(mut dialer) = self.take(entry) {
+                    let fate = dialer.handle_resolved(socket, self, entry, question, found, bells);
+                    self.settle(entry, What::Dialer(dialer), fate);
+                } else {
+                    log::trace!("a name was looked up for an endpoint that is gone");
+                }
+            }
+            Job::Resume { entry, serial } => {
+                if self.serves(entry, serial) {
+                    let ready = Ready {
+                        token: entry,
+                        readable: true,
+                        writable: false,
+                        closed: false,
+                    };
+                    self.drive(socket, ready, now, bells);
+                }
+            }
+            Job::Close {
+                entry,
+                serial,
+                reason,
+            } => {
+                self.close(socket, (entry, serial), reason, false, now, bells);
+            }
+            Job::Redial { entry, serial } => {
+                self.close(socket, (entry, serial), Reason::Local, true, now, bells);
+            }
+            Job::RedialInproc { .. } => {}
+            Job::Shut { endpoint, until } => self.shut(socket, endpoint, until, now, bells),
+        }
+    }
+
+    /// Does this entry serve that peer still?
+    fn serves(&self, entry: usize, serial: u64) -> bool {
+        let session = match self.entries.get(entry).map(|entry| &entry.what) {
+            Some(What::Dialer(dialer)) => dialer.session(),
+            Some(What::Accepted(accepted)) => Some(&accepted.session),
+            _ => None,
+        };
+        session
+            .and_then(|session| session.peer)
+            .is_some_and(|(_, ours)| ours == serial)
+    }
+
+    fn close(
+        &mut self,
+        socket: &Socket,
+        (entry, serial): (usize, u64),
+        reason: Reason,
+        again: bool,
+        now: Time,
+        bells: &mut Bells,
+    ) {
+        if !self.serves(entry, serial) {
+            return;
+        }
+        match self.take(entry) {
+            What::Dialer(mut dialer) => {
+                let fate = dialer.close(socket, self, reason, again, now, bells);
+                self.settle(entry, What::Dialer(dialer), fate);
+            }
+            What::Accepted(mut accepted) => {
+                let fare = Fare::Over(Fault {
+                    reason,
+                    in_handshake: false,
+                    retry: true,
+                });
+                let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                self.settle(entry, What::Accepted(accepted), fate);
+            }
+            other => self.entries[entry].what = other,
+        }
+    }
+
+    /// Begins to end an endpoint, or all of them.
+    fn shut(
+        &mut self,
+        socket: &Socket,
+        endpoint: Option<u64>,
+        until: Closing,
+        now: Time,
+        bells: &mut Bells,
+    ) {
+        self.shutting |= endpoint.is_none();
+        let meant = |id: u64| endpoint.is_none_or(|endpoint| endpoint == id);
+        let keys: Vec<usize> = self.entries.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            match self.take(key) {
+                What::Listener(listener) if meant(listener.id) => {
+                    self.unregister(listener.acceptor.source());
+                    socket.tell(EventKind::Closed, &listener.endpoint, None, bells);
+                    self.settle(key, What::Listener(listener), Fate::Ends);
+                }
+                What::Dialer(mut dialer) if meant(dialer.id) => {
+                    dialer.closing = Some(until);
+                    if let Some(session) = dialer.session() {
+                        session.link.flush(now);
+                    }
+                    let fate = self.end_if_done(socket, &mut dialer, Fate::Stays, now, bells);
+                    self.settle(key, What::Dialer(dialer), fate);
+                }
+                What::Accepted(mut accepted) if meant(accepted.listener) => {
+                    accepted.closing = Some(until);
+                    accepted.session.link.lane.close_writer();
+                    accepted.session.link.flush(now);
+                    let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, now, bells);
+                    self.settle(key, What::Accepted(accepted), fate);
+                }
+                other => self.entries[key].what = other,
+            }
+        }
+    }
+}
+
+fn closed_here() -> Fault {
+    Fault {
+        reason: Reason::Local,
+        in_handshake: false,
+        retry: false,
+    }
+}
+
+fn earliest(deadline: Option<Time>, closing: Option<Closing>) -> Option<Time> {
+    match (deadline, closing) {
+        (Some(deadline), Some(Closing::Until(until))) => Some(deadline.min(until)),
+        (None, Some(Closing::Until(until))) => Some(until),
+        (deadline, _) => deadline,
+    }
+}
+
+fn is_past(closing: Option<Closing>, now: Time) -> bool {
+    matches!(closing, Some(Closing::Until(until)) if until <= now)
+}
+
+impl Socket {
+    /// Hands jobs to whoever drives the poll set: this thread, if nobody does.
+    pub(crate) fn submit(&self, mut jobs: Vec<Job>) {
+        let inproc = |job: &Job| match job {
+            Job::RedialInproc { key, serial } => Some((*key, *serial)),
+            _ => None,
+        };
+        let redialled: Vec<_> = jobs.iter().filter_map(inproc).collect();
+        jobs.retain(|job| inproc(job).is_none());
+        for (key, serial) in redialled {
+            self.redial_inproc(key, serial);
+        }
+        self.jobs.lock().append(&mut jobs);
+        self.kick();
+    }
+
+    /// Has the poll set driven, now or as soon as whoever has it lets go.
+    pub(super) fn kick(&self) {
+        let Some(net) = self.net.get() else { return };
+        match self.drive_if_free() {
+            Some(Some(deadline)) => net.reactor.drive_at(net.key, deadline),
+            Some(None) => {}
+            None => net.alarm.ring(),
+        }
+    }
+
+    /// Drives the set unless somebody else does, who will look again. Answers the set's next
+    /// deadline if it was driven here.
+    pub(super) fn drive_if_free(&self) -> Option<Option<Time>> {
+        let mut driven = None;
+        self.wanted.store(true, Ordering::SeqCst);
+        while self.wanted.load(Ordering::SeqCst) {
+            let Some(mut guard) = self.set.try_lock() else {
+                return driven;
+            };
+            self.wanted.store(false, Ordering::SeqCst);
+            let mut bells = Bells::default();
+            driven = Some(self.turn(&mut guard, &mut bells));
+            drop(guard);
+            bells.ring(self);
+        }
+        driven
+    }
+
+    /// One turn without waiting. Answers the next deadline.
+    pub(super) fn turn(&self, set: &mut Option<PollSet>, bells: &mut Bells) -> Option<Time> {
+        let set_here = set.as_mut()?;
+        let now = self.context.metal.now();
+        set_here.run_jobs(self, now, bells);
+        if let Err(error) = set_here.poll(Some(Duration::ZERO)) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                log::error!("a socket's selector failed: {error}");
+            }
+        }
+        self.work(set, now, bells)
+    }
+
+    /// Does what the last poll told of. Answers the next deadline.
+    pub(super) fn work(
+        &self,
+        set: &mut Option<PollSet>,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Option<Time> {
+        let set_here = set.as_mut()?;
+        set_here.work(self, now, bells);
+        set_here.run_jobs(self, now, bells);
+        if !set_here.is_over() {
+            return set_here.next_deadline();
+        }
+        let unsent = set_here.unsent;
+        if let Some(net) = self.net.get() {
+            if !set_here.leased {
+                if let Err(error) = net.reactor.unwatch(set_here.selector.source()) {
+                    log::trace!("a poll set was not watched: {error}");
+                }
+            }
+            net.reactor.release(net.key);
+        }
+        *set = None;
+        self.closed(unsent, bells);
+        None
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Job::Listen(_) => "Listen",
+            Job::Dial(_) => "Dial",
+            Job::Resolved { .. } => "Resolved",
+            Job::Resume { .. } => "Resume",
+            Job::Close { .. } => "Close",
+            Job::Redial { .. } => "Redial",
+            Job::RedialInproc { .. } => "RedialInproc",
+            Job::Shut { .. } => "Shut",
+        })
+    }
+}

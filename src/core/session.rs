@@ -1,0 +1,481 @@
+//! A session: one connection from its first octet to its last.
+//!
+//! ```text
+//!   stream ─► scratch ─► engine ─► batch ─► lane ═► socket
+//!                          │ Ready: the peer takes its place
+//!                          │ Full: the lane is at its mark; reading stops until it has room
+//!                          ▼
+//!   lane.control ◄─ greeting, READY, PING, PONG
+//! ```
+//!
+//! The session reads and decodes; writing is the link's, whoever does it. It is driven under the
+//! lock of the poll set and notes in [`Bells`] what must be done outside.
+
+use std::{cell::RefCell, collections::VecDeque, io, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    attach::Newcomer,
+    bells::Bells,
+    link::{Flushed, Link},
+    socket::Socket,
+};
+use crate::{
+    base::{
+        endpoint::Endpoint,
+        event::{EventKind, PeerInfo, Reason},
+        message::Message,
+        time::Time,
+        tuning,
+    },
+    engine::{self, Engine, Fault, Sink, Step},
+    pipe::Lane,
+    reactor::metal::{Ready, Stream},
+};
+
+/// One connection.
+pub(super) struct Session {
+    engine: Engine,
+    pub(super) link: Arc<Link>,
+    received: Arc<Lane>,
+    endpoint: Arc<Endpoint>,
+    pub(super) info: Arc<PeerInfo>,
+    /// The peer it serves: known from the start if we connected, else once it is ready.
+    pub(super) peer: Option<(usize, u64)>,
+    /// Octets that were read and not taken, the lane being full.
+    leftover: Vec<u8>,
+    /// Reading has stopped until the lane has room.
+    stopped: bool,
+    /// The stream told of its end: short reads no longer mean that it is drained.
+    ending: bool,
+}
+
+/// How a session fares.
+#[derive(Debug)]
+pub(super) enum Fare {
+    /// It waits for readiness.
+    Waits,
+    /// It has more to do and gave others their turn.
+    More,
+    /// It is over.
+    Over(Fault),
+}
+
+/// What reading needs, one for each thread.
+struct Scratch {
+    octets: Vec<u8>,
+    batch: VecDeque<Message>,
+    output: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = const {
+        RefCell::new(Scratch { octets: Vec::new(), batch: VecDeque::new(), output: Vec::new() })
+    };
+}
+
+impl Session {
+    /// A session on a stream that is connected. `lanes`: what we send, what we receive.
+    pub(super) fn new(
+        socket: &Socket,
+        endpoint: &Arc<Endpoint>,
+        stream: Box<dyn Stream>,
+        lanes: (Arc<Lane>, Arc<Lane>),
+        peer: Option<(usize, u64)>,
+        now: Time,
+    ) -> Session {
+        let ends = stream.ends();
+        let info = PeerInfo {
+            local: ends.local,
+            remote: ends.remote,
+            address: ends.peer,
+            ..PeerInfo::default()
+        };
+        Session {
+            engine: Engine::new(Arc::clone(&socket.config), now),
+            link: Arc::new(Link::new(stream, lanes.0)),
+            received: lanes.1,
+            endpoint: Arc::clone(endpoint),
+            info: Arc::new(info),
+            peer,
+            leftover: Vec::new(),
+            stopped: false,
+            ending: false,
+        }
+    }
+
+    /// When it wants to be driven, whatever happens.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.engine.poll_timeout()
+    }
+
+    /// Is the handshake done?
+    pub(super) fn is_ready(&self) -> bool {
+        self.engine.is_ready()
+    }
+
+    /// Has all that was queued left?
+    pub(super) fn is_finished(&self) -> bool {
+        self.link.lane.is_finished()
+    }
+
+    /// Does what `ready` allows.
+    pub(super) fn drive(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        ready: Ready,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fare {
+        self.ending |= ready.closed;
+        if ready.writable {
+            let flushed = self.link.writable(now);
+            self.note(socket, flushed, bells);
+        }
+        let fare = if ready.readable || ready.closed {
+            SCRATCH.with_borrow_mut(|scratch| self.read(socket, entry, scratch, now, bells))
+        } else {
+            Ok(false)
+        };
+        self.say(socket, now, bells);
+        match fare {
+            Ok(true) => Fare::More,
+            Ok(false) => Fare::Waits,
+            Err(fault) => Fare::Over(fault),
+        }
+    }
+
+    /// A deadline has passed.
+    pub(super) fn handle_timeout(
+        &mut self,
+        socket: &Socket,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Result<(), Fault> {
+        let result = self.engine.handle_timeout(now);
+        self.say(socket, now, bells);
+        result
+    }
+
+    /// Queues what the engine wants to say, and writes it. Under a peer that does not read, the
+    /// engine keeps what it wants to say (one PONG at most) until the last words have left.
+    pub(super) fn say(&mut self, socket: &Socket, now: Time, bells: &mut Bells) {
+        if self.link.lane.control_octets() > 0 {
+            return;
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.output.clear();
+            self.engine.poll_output(&mut scratch.output);
+            if !scratch.output.is_empty() {
+                self.link.lane.push_control(&scratch.output);
+                let flushed = self.link.flush(now);
+                self.note(socket, flushed, bells);
+            }
+        });
+    }
+
+    fn note(&self, socket: &Socket, flushed: Flushed, bells: &mut Bells) {
+        if flushed.ring_writer {
+            socket.note_writable(&self.link, bells);
+        }
+    }
+
+    /// Reads until there is no more, the lane is full, or others must have their turn (true).
+    fn read(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        scratch: &mut Scratch,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Result<bool, Fault> {
+        let Scratch { octets, batch, .. } = scratch;
+        let mut budget = tuning::TURN_OCTETS;
+        loop {
+            if self.stopped {
+                if self.received.room() == 0 {
+                    return Ok(false);
+                }
+                self.stopped = false;
+                self.engine.resume_reading(now);
+            }
+            if !self.leftover.is_empty() {
+                let left = std::mem::take(&mut self.leftover);
+                let taken = self.feed(socket, entry, &left, batch, now, bells)?;
+                if taken < left.len() {
+                    self.leftover = left;
+                    self.leftover.drain(..taken);
+                }
+                continue;
+            }
+            let (count, limit) = match self.engine.large_body() {
+                Some((body, limit)) => (self.link.stream.read(body, limit), limit),
+                None => {
+                    octets.clear();
+                    let limit = tuning::READ_OCTETS;
+                    (self.link.stream.read(octets, limit), limit)
+                }
+            };
+            let count = match count {
+                Ok(0) => return Err(self.engine.handle_end()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => {
+                    let in_handshake = !self.engine.is_ready();
+                    let reason = Reason::Io(Arc::new(error));
+                    return Err(Fault {
+                        reason,
+                        in_handshake,
+                        retry: true,
+                    });
+                }
+            };
+            if octets.is_empty() {
+                self.feed_body(socket, entry, count, batch, now, bells)?;
+            } else {
+                let taken = self.feed(socket, entry, octets, batch, now, bells)?;
+                self.leftover.extend_from_slice(&octets[taken..]);
+                octets.clear();
+            }
+            // Fewer octets than asked for: there are none left, and an edge will tell of more.
+            if count < limit && !self.ending && self.leftover.is_empty() {
+                return Ok(false);
+            }
+            budget = budget.saturating_sub(count);
+            if budget == 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Decodes octets. Answers how many were taken before the lane was full.
+    fn feed(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        octets: &[u8],
+        batch: &mut VecDeque<Message>,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Result<usize, Fault> {
+        let mut at = 0;
+        loop {
+            let (result, refused) = self.intake(socket, batch, bells, |engine, intake| {
+                engine.handle_input(now, &octets[at..], intake)
+            });
+            let (taken, step) = result?;
+            refused?;
+            at += taken;
+            if !self.step(socket, entry, step, bells)? {
+                return Ok(at);
+            }
+        }
+    }
+
+    /// Tells the engine that octets were read into a large body.
+    fn feed_body(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        count: usize,
+        batch: &mut VecDeque<Message>,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Result<(), Fault> {
+        let (result, refused) = self.intake(socket, batch, bells, |engine, intake| {
+            engine.handle_large_body(now, count, intake)
+        });
+        let step = result?;
+        refused?;
+        self.step(socket, entry, step, bells).map(|_| ())
+    }
+
+    /// Lets the engine decode, and passes on what comes out: also what came before an error.
+    fn intake<R>(
+        &mut self,
+        socket: &Socket,
+        batch: &mut VecDeque<Message>,
+        bells: &mut Bells,
+        act: impl FnOnce(&mut Engine, &mut Intake<'_>) -> R,
+    ) -> (R, Result<(), Fault>) {
+        let room = self.received.room();
+        let peer = self.peer.filter(|_| self.engine.is_ready());
+        let mut intake = Intake {
+            socket,
+            peer,
+            batch,
+            room,
+            refused: None,
+            bells,
+        };
+        let result = act(&mut self.engine, &mut intake);
+        let refused = intake.refused.take();
+        if self.received.push_batch(batch) {
+            if let Some((key, serial)) = self.peer {
+                socket.note_readable(key, serial, bells);
+            }
+        }
+        let fault = |reason| Fault {
+            reason,
+            in_handshake: false,
+            retry: false,
+        };
+        (result, refused.map_or(Ok(()), |reason| Err(fault(reason))))
+    }
+
+    /// Follows a step of the engine up. True if there may be more to decode.
+    fn step(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        step: Step,
+        bells: &mut Bells,
+    ) -> Result<bool, Fault> {
+        match step {
+            Step::Drained => Ok(false),
+            Step::Ready(peer) => {
+                self.become_ready(socket, entry, *peer, bells)?;
+                Ok(true)
+            }
+            Step::Full => {
+                self.stopped = self.received.room() == 0;
+                if self.stopped {
+                    self.engine.pause_reading();
+                }
+                Ok(!self.stopped)
+            }
+        }
+    }
+
+    fn become_ready(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        peer: engine::Peer,
+        bells: &mut Bells,
+    ) -> Result<(), Fault> {
+        self.info = Arc::new(PeerInfo {
+            socket_type: Some(peer.socket_type),
+            identity: peer.identity,
+            properties: peer.properties,
+            ..(*self.info).clone()
+        });
+        let newcomer = Newcomer {
+            link: &self.link,
+            received: &self.received,
+            entry,
+            endpoint: &self.endpoint,
+            info: &self.info,
+            revision: peer.revision,
+            known: self.peer,
+        };
+        // What the engine still has to say (READY) goes before what the peer's place brings.
+        let mut output = Vec::new();
+        self.engine.poll_output(&mut output);
+        self.link.lane.push_control(&output);
+        match socket.peer_ready(&newcomer, bells) {
+            Ok(place) => {
+                self.peer = Some(place);
+                let kind = EventKind::HandshakeSucceeded;
+                socket.tell(kind, &self.endpoint, Some(&self.info), bells);
+                Ok(())
+            }
+            Err(reason) => Err(Fault {
+                reason,
+                in_handshake: true,
+                retry: true,
+            }),
+        }
+    }
+
+    /// The connection is over. `gone`: so is the peer; else it will be connected anew.
+    pub(super) fn end(
+        &mut self,
+        socket: &Socket,
+        reason: &Reason,
+        gone: bool,
+        now: Time,
+        bells: &mut Bells,
+    ) {
+        self.say(socket, now, bells);
+        let was_ready = self.engine.is_ready();
+        if self.link.cut() {
+            socket.note_writable(&self.link, bells);
+        }
+        if let Some((key, serial)) = self.peer {
+            socket.peer_lost(key, serial, gone, bells);
+        }
+        if gone {
+            self.link.lane.close_reader();
+            let closing = self.link.lane.is_writer_gone() && matches!(reason, Reason::Local);
+            self.link.lane.discard(!closing);
+            self.received.close_writer();
+        }
+        let kind = if was_ready {
+            EventKind::Disconnected
+        } else {
+            EventKind::HandshakeFailed
+        };
+        log::debug!(
+            "{} with {}: connection over: {reason}",
+            self.endpoint,
+            self.info.remote
+        );
+        socket.tell(
+            kind(reason.clone()),
+            &self.endpoint,
+            Some(&self.info),
+            bells,
+        );
+    }
+}
+
+/// Where decoded things go.
+struct Intake<'a> {
+    socket: &'a Socket,
+    peer: Option<(usize, u64)>,
+    batch: &'a mut VecDeque<Message>,
+    room: usize,
+    refused: Option<Reason>,
+    bells: &'a mut Bells,
+}
+
+impl Intake<'_> {
+    fn subscription(&mut self, topic: &Bytes, subscribe: bool) {
+        let Some((key, serial)) = self.peer else {
+            return;
+        };
+        let heard = self
+            .socket
+            .note_subscription(key, serial, topic, subscribe, self.bells);
+        if let Err(reason) = heard {
+            self.refused.get_or_insert(reason);
+        }
+    }
+}
+
+impl Sink for Intake<'_> {
+    #[inline]
+    fn message(&mut self, message: Message) {
+        self.batch.push_back(message);
+    }
+
+    fn subscribe(&mut self, topic: Bytes) {
+        self.subscription(&topic, true);
+    }
+
+    fn cancel(&mut self, topic: Bytes) {
+        self.subscription(&topic, false);
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        if self.refused.is_some() {
+            0
+        } else {
+            self.room.saturating_sub(self.batch.len())
+        }
+    }
+}

@@ -1,0 +1,798 @@
+//! A socket: its peers and pattern behind one lock, and the calls programs make.
+//!
+//! ```text
+//!   try_send / poll_send ─► lock ─► pattern ─► lane ─► unlock ─► flush or leave to the sweep, ring
+//!   try_recv / poll_recv ─► lock ─► pattern ─► window ─► unlock ─► ring
+//!   drive (reactor, or a caller that waits) ─► poll set ─► sessions ─► lock ─► … ─► unlock ─► ring
+//! ```
+//!
+//! How peers come and go is in [`attach`](super::attach); what the poll set does in
+//! [`pollset`](super::pollset); how a thread waits in [`wait`](super::wait).
+
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    task::{Poll, Waker},
+};
+
+use bytes::Bytes;
+use slab::Slab;
+
+use super::{
+    attach::{Attached, Wire},
+    bells::{Bells, Remote, Word},
+    context::Context,
+    link::Link,
+    monitor::{Hub, Queue},
+    pollset::{Job, PollSet},
+    wait::{Place, Waiters},
+};
+use crate::{
+    base::{
+        endpoint::Endpoint,
+        error::{Error, RecvError, SendError},
+        event::{EventKind, PeerInfo, Reason},
+        message::Message,
+        options::Options,
+        socket_type::SocketType,
+        stats::LaneStats,
+        sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, park::Alarm},
+        tuning,
+    },
+    engine,
+    pattern::{Effects, Nothing, Pattern, Peer, Peers, Received, Refusal, Route},
+    pipe::Accepted,
+    reactor::Handle,
+};
+
+/// A socket of any type.
+pub struct Socket {
+    /// Ourselves, for those who must outlive a call.
+    pub(super) me: Weak<Socket>,
+    pub(super) context: Arc<Context>,
+    pub(super) socket_type: SocketType,
+    pub(super) options: Options,
+    pub(super) config: Arc<engine::Config>,
+    pub(super) state: Mutex<State>,
+    /// Held while subscriptions are told to inproc peers, so that they keep their order.
+    pub(super) announcing: Mutex<()>,
+    pub(super) set: Mutex<Option<PollSet>>,
+    pub(super) net: OnceLock<Net>,
+    pub(super) jobs: Mutex<Vec<Job>>,
+    /// Somebody found the poll set taken: whoever has it shall look again.
+    pub(super) wanted: AtomicBool,
+    /// The poll set is out of the reactor's hands: see [`lease`](super::lease).
+    pub(super) leased: AtomicBool,
+    /// Waits that have begun under a lease, ever; and how many the reactor has seen.
+    pub(super) lease_uses: AtomicU64,
+    pub(super) lease_seen: AtomicU64,
+    /// The reactor has stopped checking the lease.
+    pub(super) long_wait: AtomicBool,
+    /// Threads asleep while another one drives.
+    pub(super) parked: AtomicUsize,
+    pub(super) hub: Hub,
+}
+
+/// What a socket needs once it leaves the process.
+pub(super) struct Net {
+    pub(super) reactor: Handle,
+    /// Our key with the reactor.
+    pub(super) key: usize,
+    /// Ends a poll of our set.
+    pub(super) alarm: Arc<dyn Alarm>,
+}
+
+/// One peer, at a moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PeerState {
+    /// The endpoint it came by: connected, or bound and accepted.
+    pub endpoint: Endpoint,
+    /// Who it is; `None` before the first connection.
+    pub info: Option<Arc<PeerInfo>>,
+    /// Is its handshake done?
+    pub ready: bool,
+    /// ROUTER: the name it is addressed by.
+    pub routing_id: Bytes,
+    /// What we sent it.
+    pub sent: LaneStats,
+    /// What it sent us.
+    pub received: LaneStats,
+}
+
+/// What the socket's lock guards.
+pub(super) struct State {
+    pub(super) pattern: Pattern,
+    pub(super) peers: Peers,
+    /// The same keys as `peers`.
+    pub(super) attached: Slab<Attached>,
+    effects: Effects,
+    recv_waiters: Waiters,
+    send_waiters: Waiters,
+    /// Those who wait for peers, subscribers or the end.
+    pub(super) change_waiters: Waiters,
+    /// Peers whose octets a sender left lying.
+    unflushed: Vec<usize>,
+    /// The next send writes at once: its caller has waited, and so does perhaps its peer.
+    eager: bool,
+    pub(super) phase: Phase,
+    /// Everything bound and connected.
+    pub(super) ends: super::endpoints::Ends,
+    /// Counters of peers that are gone: sent, received.
+    pub(super) past: (LaneStats, LaneStats),
+}
+
+/// A socket's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Nothing more is taken; what is queued still leaves.
+    Closing,
+    Closed,
+}
+
+/// To whom a message goes.
+#[derive(Clone, Copy, Debug)]
+pub enum To<'a> {
+    /// Whoever's turn it is, or whoever wants it.
+    Anyone,
+    /// As `Anyone`; but a REQ whose last request is still open waits for its end.
+    InTurn,
+    /// The peer of that routing id.
+    Peer(&'a [u8]),
+}
+
+impl Socket {
+    /// A socket without any endpoint.
+    ///
+    /// # Errors
+    /// When the context is closed, or its sockets have run out.
+    pub fn new(
+        context: &Arc<Context>,
+        socket_type: SocketType,
+        options: Options,
+    ) -> Result<Arc<Socket>, Error> {
+        let random = context.metal.random();
+        let socket = Arc::new_cyclic(|me| Socket {
+            me: me.clone(),
+            context: Arc::clone(context),
+            socket_type,
+            config: Arc::new(engine::Config::from_options(socket_type, &options)),
+            state: Mutex::new(
+                Rank::Socket,
+                State {
+                    pattern: Pattern::new(socket_type, &options, random),
+                    peers: Peers::new(),
+                    attached: Slab::new(),
+                    effects: Effects::default(),
+                    recv_waiters: Waiters::default(),
+                    send_waiters: Waiters::default(),
+                    change_waiters: Waiters::default(),
+                    unflushed: Vec::new(),
+                    eager: true,
+                    phase: Phase::Open,
+                    ends: super::endpoints::Ends::default(),
+                    past: Default::default(),
+                },
+            ),
+            options,
+            announcing: Mutex::new(Rank::Announce, ()),
+            set: Mutex::new(Rank::PollSet, None),
+            net: OnceLock::new(),
+            jobs: Mutex::new(Rank::Leaf, Vec::new()),
+            wanted: AtomicBool::new(false),
+            leased: AtomicBool::new(false),
+            lease_uses: AtomicU64::new(0),
+            lease_seen: AtomicU64::new(0),
+            long_wait: AtomicBool::new(false),
+            parked: AtomicUsize::new(0),
+            hub: Hub::new(),
+        });
+        context.enter(&socket)?;
+        Ok(socket)
+    }
+
+    /// Its type.
+    pub fn socket_type(&self) -> SocketType {
+        self.socket_type
+    }
+
+    /// Its options.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Its context.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    // ---- sending
+
+    /// Sends now or not at all.
+    ///
+    /// # Errors
+    /// See [`SendError`]; the message is inside.
+    pub fn try_send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let result = state.send(self, to, &message, &mut bells);
+        drop(state);
+        bells.ring(self);
+        result.map_err(|refusal| refused(refusal, message))
+    }
+
+    /// Sends, or takes a place among those who wait to. `message` is taken once it is sent or
+    /// refused for good.
+    ///
+    /// Cancel safety: until this answers `Ready` the message is still the caller's.
+    pub fn poll_send(
+        &self,
+        place: &mut Place,
+        to: To<'_>,
+        message: &mut Option<Message>,
+        waker: &Waker,
+    ) -> Poll<Result<(), SendError>> {
+        let Some(body) = message.as_ref() else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let result = state.send(self, to, body, &mut bells);
+        let waits = match (&result, to) {
+            (Err(Refused::By(Refusal::Full)), To::Anyone | To::InTurn) => true,
+            (Err(Refused::By(Refusal::Busy)), To::InTurn) => true,
+            _ => false,
+        };
+        if waits {
+            state.send_waiters.enter(place, waker);
+        } else {
+            state.send_waiters.leave(place);
+            // There may be room for the next one, too.
+            bells.wakers.extend(state.send_waiters.next());
+        }
+        drop(state);
+        bells.ring(self);
+        match result {
+            _ if waits => Poll::Pending,
+            Ok(()) => {
+                *message = None;
+                Poll::Ready(Ok(()))
+            }
+            Err(refusal) => Poll::Ready(Err(refused(refusal, message.take().unwrap_or_default()))),
+        }
+    }
+
+    /// A sender goes away without having sent.
+    pub fn leave_send(&self, place: &mut Place) {
+        let mut state = self.state.lock();
+        let next = if state.send_waiters.leave(place) {
+            state.send_waiters.next()
+        } else {
+            None
+        };
+        drop(state);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+    }
+
+    /// REP: answers along `route`. True if the peer was still there to take it.
+    pub fn reply(&self, route: &Route, message: &Message) -> bool {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = &mut *state;
+        let taken = pattern.reply(peers, route, message, effects);
+        state.follow(self, &mut bells);
+        drop(state);
+        bells.ring(self);
+        taken
+    }
+
+    // ---- receiving
+
+    /// Receives what has arrived.
+    ///
+    /// # Errors
+    /// See [`RecvError`].
+    pub fn try_recv(&self) -> Result<Received, RecvError> {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let mut result = state.recv(self, &mut bells);
+        drop(state);
+        bells.ring(self);
+        if matches!(result, Err(RecvError::Empty)) && self.drive_in_passing() {
+            let mut bells = Bells::default();
+            result = self.state.lock().recv(self, &mut bells);
+            bells.ring(self);
+        }
+        result
+    }
+
+    /// Receives, or takes a place among those who wait to.
+    ///
+    /// Cancel safety: a message leaves the socket only in the call that answers `Ready`.
+    pub fn poll_recv(&self, place: &mut Place, waker: &Waker) -> Poll<Result<Received, RecvError>> {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let result = state.recv(self, &mut bells);
+        let waits = matches!(result, Err(RecvError::Empty));
+        if waits {
+            state.recv_waiters.enter(place, waker);
+        } else {
+            state.recv_waiters.leave(place);
+            if !state.recv_waiters.is_empty() {
+                bells.wakers.extend(state.recv_waiters.next());
+            }
+        }
+        drop(state);
+        bells.ring(self);
+        if waits {
+            Poll::Pending
+        } else {
+            Poll::Ready(result)
+        }
+    }
+
+    /// A receiver goes away without having received.
+    pub fn leave_recv(&self, place: &mut Place) {
+        let mut state = self.state.lock();
+        let next = if state.recv_waiters.leave(place) {
+            state.recv_waiters.next()
+        } else {
+            None
+        };
+        drop(state);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+    }
+
+    /// REQ: the open request is given up.
+    pub fn abandon(&self) {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = &mut *state;
+        pattern.abandon(peers, effects);
+        bells.wakers.extend(state.send_waiters.next());
+        state.follow(self, &mut bells);
+        drop(state);
+        bells.ring(self);
+    }
+
+    /// Would a receive give something now? And would a send be taken?
+    pub fn readiness(&self) -> (bool, bool) {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = &mut *state;
+        let ready = (pattern.can_recv(peers, effects), pattern.can_send(peers));
+        state.follow(self, &mut bells);
+        drop(state);
+        bells.ring(self);
+        ready
+    }
+
+    /// SUB, XSUB: subscribes or cancels; XPUB in manual mode: applies it. False on other types.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub fn subscribe(&self, topic: &[u8], subscribe: bool) -> Result<bool, RecvError> {
+        let mut bells = Bells::default();
+        let order = self.announcing.lock();
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Err(RecvError::Closed);
+        }
+        let State {
+            pattern, effects, ..
+        } = &mut *state;
+        let able = pattern.subscribe(topic, subscribe, effects);
+        state.follow(self, &mut bells);
+        drop(state);
+        bells.tell_subscriptions();
+        drop(order);
+        bells.ring(self);
+        Ok(able)
+    }
+
+    // ---- looking
+
+    /// The counters of all peers together, those that are gone included: sent, received.
+    pub fn stats(&self) -> (LaneStats, LaneStats) {
+        let state = self.state.lock();
+        let (mut sent, mut received) = state.past;
+        for (_, peer) in &state.peers {
+            sent = sent.plus(peer.out.stats());
+            received = received.plus(peer.window.stats());
+        }
+        (sent, received)
+    }
+
+    /// Every peer, in the order of its key.
+    pub fn peers(&self) -> Vec<PeerState> {
+        let state = self.state.lock();
+        let peer_state = |(key, peer): (usize, &Peer)| PeerState {
+            endpoint: (*state.attached[key].endpoint).clone(),
+            info: state.attached[key].info.clone(),
+            ready: peer.ready,
+            routing_id: peer.identity.clone(),
+            sent: peer.out.stats(),
+            received: peer.window.stats(),
+        };
+        state.peers.iter().map(peer_state).collect()
+    }
+
+    /// PUB, XPUB: peers with at least one subscription.
+    pub fn subscribers(&self) -> usize {
+        self.state.lock().pattern.subscribers()
+    }
+
+    /// Is it open still?
+    pub fn is_open(&self) -> bool {
+        self.state.lock().phase == Phase::Open
+    }
+
+    /// A new monitor.
+    pub fn monitor(&self) -> Arc<Queue> {
+        self.hub.watch()
+    }
+
+    // ---- writing out
+
+    /// Writes what a link's lane holds, and rings who waits for the room.
+    pub(super) fn flush(&self, link: &Arc<Link>) {
+        let flushed = link.flush(self.context.metal.now());
+        self.flushed(link, flushed);
+    }
+
+    /// Follows a flush up.
+    pub(super) fn flushed(&self, link: &Arc<Link>, flushed: super::link::Flushed) {
+        if flushed.ring_writer {
+            let mut bells = Bells::default();
+            self.note_writable(link, &mut bells);
+            bells.ring(self);
+        }
+        if flushed.finished {
+            self.kick();
+        }
+    }
+
+    /// Writes out all that senders have left lying. Done before waiting, and by the sweep.
+    pub(super) fn flush_all(&self, waits: bool) {
+        let mut links = Vec::new();
+        let mut state = self.state.lock();
+        state.eager |= waits;
+        let mut unflushed = std::mem::take(&mut state.unflushed);
+        for key in unflushed.drain(..) {
+            if let Some(attached) = state.attached.get_mut(key) {
+                attached.unflushed = false;
+                if let Wire::Link(link) = &attached.wire {
+                    links.push(Arc::clone(link));
+                }
+            }
+        }
+        state.unflushed = unflushed;
+        drop(state);
+        for link in links {
+            self.flush(&link);
+        }
+    }
+
+    /// A link's lane has room again.
+    pub(super) fn note_writable(&self, link: &Arc<Link>, bells: &mut Bells) {
+        let mut state = self.state.lock();
+        let key = link.peer();
+        if state
+            .attached
+            .get(key)
+            .is_some_and(|attached| attached.is_linked_by(link))
+        {
+            state.writable(self, key, bells);
+        }
+    }
+
+    /// A peer's messages have come, after there were none.
+    pub(super) fn note_readable(&self, key: usize, serial: u64, bells: &mut Bells) {
+        let mut state = self.state.lock();
+        if state
+            .peers
+            .get(key)
+            .is_some_and(|peer| peer.serial == serial)
+        {
+            state.readable(key, bells);
+        }
+    }
+
+    /// A network peer (un)subscribes.
+    ///
+    /// # Errors
+    /// The reason to close the connection.
+    pub(super) fn note_subscription(
+        &self,
+        key: usize,
+        serial: u64,
+        topic: &Bytes,
+        subscribe: bool,
+        bells: &mut Bells,
+    ) -> Result<(), Reason> {
+        let mut state = self.state.lock();
+        match state.peers.get(key) {
+            Some(peer) if peer.serial == serial && !peer.gone => {
+                state.handle_subscription(self, key, topic, subscribe, bells)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A word from an inproc peer.
+    pub(super) fn hear(&self, key: usize, serial: u64, word: Word) {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        if state
+            .peers
+            .get(key)
+            .is_none_or(|peer| peer.serial != serial)
+        {
+            return;
+        }
+        match word {
+            Word::Readable => state.readable(key, &mut bells),
+            Word::Writable => state.writable(self, key, &mut bells),
+            Word::Gone => self.peer_gone(&mut state, key, &mut bells),
+            Word::Subscription { subscribe, topic } => {
+                let heard = state.handle_subscription(self, key, &topic, subscribe, &mut bells);
+                if let Err(reason) = heard {
+                    state.evict(self, key, reason, &mut bells);
+                }
+            }
+        }
+        drop(state);
+        bells.ring(self);
+    }
+}
+
+/// Why a send did not happen.
+#[derive(Clone, Copy)]
+pub(super) enum Refused {
+    By(Refusal),
+    Closed,
+}
+
+fn refused(refusal: Refused, message: Message) -> SendError {
+    match refusal {
+        Refused::By(Refusal::Full) => SendError::Full(message),
+        Refused::By(Refusal::Unroutable) => SendError::Unroutable(message),
+        Refused::By(Refusal::Busy | Refusal::WrongState) => SendError::WrongState(message),
+        Refused::Closed => SendError::Closed(message),
+    }
+}
+
+impl State {
+    #[inline]
+    fn send(
+        &mut self,
+        socket: &Socket,
+        to: To<'_>,
+        message: &Message,
+        bells: &mut Bells,
+    ) -> Result<(), Refused> {
+        if self.phase != Phase::Open {
+            return Err(Refused::Closed);
+        }
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        let result = match to {
+            To::Anyone | To::InTurn => pattern.send(peers, message, effects),
+            To::Peer(identity) => pattern.send_to(peers, identity, message, effects),
+        };
+        self.follow(socket, bells);
+        result.map_err(Refused::By)
+    }
+
+    #[inline]
+    fn recv(&mut self, socket: &Socket, bells: &mut Bells) -> Result<Received, RecvError> {
+        if self.phase != Phase::Open {
+            return Err(RecvError::Closed);
+        }
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        let result = pattern.recv(peers, effects);
+        if !self.effects.is_empty() {
+            self.follow(socket, bells);
+        }
+        match result {
+            Ok(received) => {
+                if matches!(self.pattern, Pattern::Req(_)) {
+                    bells.wakers.extend(self.send_waiters.next());
+                }
+                Ok(received)
+            }
+            Err(Nothing::Empty) => Err(RecvError::Empty),
+            Err(Nothing::WrongState) => Err(RecvError::WrongState),
+            Err(Nothing::PeerLost) => {
+                bells.wakers.extend(self.send_waiters.next());
+                Err(RecvError::PeerLost)
+            }
+        }
+    }
+
+    /// Messages of a peer have come, after there were none.
+    pub(super) fn readable(&mut self, key: usize, bells: &mut Bells) {
+        self.pattern.readable(key);
+        bells.wakers.extend(self.recv_waiters.next());
+    }
+
+    /// One of those who wait for a message looks again.
+    pub(super) fn wake_receiver(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.recv_waiters.next());
+    }
+
+    /// All who wait for peers or subscribers look again.
+    pub(super) fn wake_changed(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// A peer's lane has room, after there was none.
+    pub(super) fn writable(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+        self.pattern.writable(key);
+        bells.wakers.extend(self.send_waiters.next());
+        let attached = &mut self.attached[key];
+        if std::mem::take(&mut attached.congested) {
+            attached.tell(socket, || EventKind::Drained, bells);
+        }
+    }
+
+    /// The first of each line looks again.
+    pub(super) fn wake_one_of_each(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.recv_waiters.next());
+        bells.wakers.extend(self.send_waiters.next());
+        bells.wakers.extend(self.change_waiters.next());
+    }
+
+    /// Everybody who waits for anything looks again.
+    pub(super) fn wake_all(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.recv_waiters.all());
+        bells.wakers.extend(self.send_waiters.all());
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// A new peer: a sender may go on.
+    pub(super) fn peer_came(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.send_waiters.next());
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// A peer left: a receiver may have lost what it waits for.
+    pub(super) fn peer_left(&mut self, bells: &mut Bells) {
+        if matches!(self.pattern, Pattern::Req(_)) {
+            bells.wakers.extend(self.recv_waiters.all());
+        }
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// Turns what the pattern has done into notes of what to do outside the lock.
+    pub(super) fn follow(&mut self, socket: &Socket, bells: &mut Bells) {
+        if self.effects.is_empty() {
+            return;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        for (key, accepted) in effects.pushed.drain(..) {
+            self.follow_push(socket, key, accepted, bells);
+        }
+        for key in effects.credited.drain(..) {
+            self.follow_credit(key, bells);
+        }
+        for announcement in effects.announced.drain(..) {
+            self.announce(socket, &announcement, bells);
+        }
+        for (key, reason) in effects.evicted.drain(..) {
+            self.evict(socket, key, reason, bells);
+        }
+        for key in effects.redialled.drain(..) {
+            self.redial(key, bells);
+        }
+        for key in effects.emptied.drain(..) {
+            self.forget(key);
+        }
+        self.effects = effects;
+    }
+
+    /// Takes the pattern's hands off: for those who call it outside of this file.
+    pub(super) fn with_pattern<R>(
+        &mut self,
+        act: impl FnOnce(&mut Pattern, &mut Peers, &mut Effects) -> R,
+    ) -> R {
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        act(pattern, peers, effects)
+    }
+
+    /// A message went into a peer's lane. Decides when it leaves:
+    ///
+    /// * at once, by this thread, if the connection is idle and the caller has waited, or nothing
+    ///   was written for a while: the usual request, reply or event;
+    /// * at once if a whole batch has gathered, or the lane is at its mark;
+    /// * else when more have gathered, the caller waits, or the reactor sweeps.
+    #[inline]
+    fn follow_push(&mut self, socket: &Socket, key: usize, accepted: Accepted, bells: &mut Bells) {
+        let State {
+            attached,
+            unflushed,
+            eager,
+            ..
+        } = self;
+        let attached = &mut attached[key];
+        if accepted.full && !attached.congested {
+            attached.congested = true;
+            attached.tell(socket, || EventKind::Congested, bells);
+        }
+        match &attached.wire {
+            Wire::None => {}
+            Wire::Remote {
+                socket: other,
+                key,
+                serial,
+            } => {
+                if accepted.ring_reader {
+                    if let Some(socket) = other.upgrade() {
+                        let (key, serial) = (*key, *serial);
+                        bells.remote.push(Remote {
+                            socket,
+                            key,
+                            serial,
+                            word: Word::Readable,
+                        });
+                    }
+                }
+            }
+            Wire::Link(link) => {
+                let batch = accepted.octets >= tuning::FLUSH_OCTETS || accepted.full;
+                let quiet = || link.is_quiet_for(tuning::SWEEP, socket.context.metal.now());
+                if batch || (accepted.first && link.is_idle() && (*eager || quiet())) {
+                    *eager = socket.socket_type.is_lock_step();
+                    bells.flush.push(Arc::clone(link));
+                } else if !attached.unflushed {
+                    attached.unflushed = true;
+                    unflushed.push(key);
+                    if unflushed.len() == 1 {
+                        socket.sweep_soon();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket")
+            .field("socket_type", &self.socket_type)
+            .finish_non_exhaustive()
+    }
+}
