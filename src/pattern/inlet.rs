@@ -123,3 +123,51 @@ impl Inlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{super::Peer, *};
+    use crate::pipe::{Lane, Store};
+
+    /// A peer that has said so much, unheard: its bell has not rung yet.
+    fn peer(said: usize) -> (Inlet, Peers, Effects, usize) {
+        let [out, received] = [0, 0].map(|hwm| Arc::new(Lane::new(Store::Messages, hwm, false)));
+        let mut peers = Peers::new();
+        let key = peers.insert(Peer::new(1, out, Arc::clone(&received)));
+        let (mut inlet, mut effects) = (Inlet::default(), Effects::default());
+        inlet.add(key);
+        assert!(inlet.take(&mut peers, &mut effects).is_none());
+        for _ in 0..said {
+            assert!(received.push(&[], &"x".into()).is_ok());
+        }
+        (inlet, peers, effects, key)
+    }
+
+    #[test]
+    fn who_leaves_before_its_bell_is_heard_is_read() {
+        let (mut inlet, mut peers, mut effects, key) = peer(2);
+        assert!(!inlet.has_some(&mut peers, &mut effects));
+        peers[key].gone = true;
+        inlet.detach(&mut peers, key, &mut effects);
+        assert!(inlet.take(&mut peers, &mut effects).is_some());
+        assert!(inlet.take_from(&mut peers, key, &mut effects).is_some());
+        assert_eq!(effects.emptied, []);
+        assert!(inlet.take(&mut peers, &mut effects).is_none());
+        assert_eq!(effects.emptied, [key]);
+    }
+
+    #[test]
+    fn who_is_emptied_is_so_once_however_late_that_is_followed_up() {
+        let (mut inlet, mut peers, mut effects, key) = peer(0);
+        peers[key].gone = true;
+        inlet.detach(&mut peers, key, &mut effects);
+        inlet.readable(key);
+        assert!(inlet.take_from(&mut peers, key, &mut effects).is_none());
+        assert!(inlet.take(&mut peers, &mut effects).is_none());
+        assert!(!inlet.has_some(&mut peers, &mut effects));
+        inlet.drain(&mut peers, &mut effects);
+        assert_eq!(effects.emptied, [key]);
+    }
+}

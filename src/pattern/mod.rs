@@ -14,6 +14,8 @@
 //! * `unready`: the connection was lost and will be made anew; the lanes stay.
 //! * `detach`: nothing more is sent to it; what it sent may still be read.
 
+#[cfg(test)]
+mod chaos;
 mod dealer;
 mod envelope;
 mod inlet;

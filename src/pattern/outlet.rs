@@ -49,11 +49,9 @@ impl Outlet {
                     self.turns.advance();
                     return Ok(key);
                 }
-                Err(Refused::Full) => {
-                    self.turns.deactivate(key);
-                }
-                Err(Refused::Closed) => self.turns.remove(key),
-            }
+                // Full: its lane will ring. Closed: it is about to be detached.
+                Err(Refused::Full | Refused::Closed) => self.turns.deactivate(key),
+            };
         }
         Err(Refusal::Full)
     }

@@ -158,6 +158,7 @@ impl Publish {
         let removed = self.topics.cancel(topic, key);
         if removed.was_there {
             self.discount_topic(key);
+            self.stuck.take_if(|stuck| *stuck == key);
         }
         match self.verbosity {
             Verbosity::First | Verbosity::Subscriptions => removed.last_of_topic,
@@ -206,6 +207,7 @@ impl Publish {
         subscriber.ready = false;
         self.subscribed -= usize::from(subscriber.topics > 0);
         subscriber.topics = 0;
+        self.stuck.take_if(|stuck| *stuck == key);
         let shows = self.shows && !self.manual;
         let every = self.verbosity == Verbosity::All;
         self.topics.remove_peer(key, |topic, last| {
@@ -240,7 +242,6 @@ impl Publish {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         self.choose(message.first());
-        self.stuck = None;
         if self.no_drop {
             let full = |key: &&usize| peers[**key].out.is_full(true);
             self.stuck = self.chosen.iter().find(full).copied();
@@ -290,9 +291,6 @@ impl Rules for Publish {
 
     fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
         self.forget(key);
-        if self.stuck == Some(key) {
-            self.stuck = None;
-        }
         if self.shows {
             self.inlet.detach(peers, key, effects);
         } else {

@@ -430,6 +430,24 @@ mod tests {
     }
 
     #[test]
+    fn who_takes_a_lost_peers_key_does_not_answer_for_it() {
+        let mut req = Stage::plain(SocketType::Req);
+        let key = req.join();
+        req.send("?").expect("it is there");
+        req.detach(key);
+        assert_eq!(req.join(), key);
+        req.give(key, ["", "not asked"]);
+        assert!(req.can_recv());
+        assert_eq!(req.recv(), Err(Nothing::PeerLost));
+        req.send("?").expect("another is there");
+        req.detach(key);
+        assert_eq!(req.join(), key);
+        req.give(key, ["", "not asked"]);
+        req.detach(key);
+        assert_eq!(req.emptied, [key; 3]);
+    }
+
+    #[test]
     fn the_next_request_may_pass_over_the_news_of_a_loss() {
         let mut req = Stage::plain(SocketType::Req);
         let (first, second) = (req.join(), req.join());

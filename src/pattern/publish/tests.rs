@@ -117,6 +117,27 @@ fn with_no_drop_everybody_gets_it_or_nobody() {
 }
 
 #[test]
+fn who_held_a_send_up_does_not_once_it_cancels_or_is_gone() {
+    let mut xpub = xpub(Options {
+        no_drop: true,
+        send_hwm: 1,
+        ..Options::default()
+    });
+    let key = xpub.join_for("");
+    xpub.give(key, "unread");
+    assert_eq!(xpub.send("a"), Ok(()));
+    assert_eq!(xpub.send("b"), Err(Refusal::Full));
+    assert!(!xpub.can_send());
+    xpub.hear(key, "", false);
+    assert!(xpub.can_send());
+    xpub.hear(key, "", true);
+    assert_eq!(xpub.send("b"), Err(Refusal::Full));
+    xpub.detach(key);
+    assert!(xpub.peers.contains(key) && xpub.can_send());
+    assert_eq!(xpub.send("b"), Ok(()));
+}
+
+#[test]
 fn inverted_it_goes_to_those_who_did_not_subscribe() {
     let mut publisher = Stage::new(
         SocketType::Pub,
