@@ -281,6 +281,15 @@ mod tests {
     }
 
     #[test]
+    fn a_ping_without_ttl_takes_an_earlier_one_back() {
+        let mut heart = heartbeat(0, None, 0);
+        heart.start(at(0), Revision::V3_1);
+        heart.handle_ping(at(1), 5, b"");
+        heart.handle_ping(at(1), 0, b"");
+        assert_eq!(heart.poll_timeout(), None);
+    }
+
+    #[test]
     fn our_ttl_is_never_above_655_nor_cuts_our_own_interval() {
         let ttl = |interval, ttl| heartbeat(interval, None, ttl).ttl_tenths;
         assert_eq!(ttl(100, 1250), 12);
