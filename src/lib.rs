@@ -13,6 +13,11 @@ mod reactor;
 mod transport;
 mod wire;
 
+pub use api::{
+    Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Monitor, Pair, PeerId,
+    Pub, Pull, Push, Rep, Req, Requests, Responder, Router, SocketStats, Sub, TypedSocket, XPub,
+    XSub,
+};
 pub use base::{
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},
     error::{Error, ErrorKind, RecvError, SendError},
@@ -23,6 +28,8 @@ pub use base::{
     stats::LaneStats,
     time::Time,
 };
+
+pub use core::PeerState;
 
 /// The inner rooms, for our own tests, benches and fuzz targets. Not public API.
 #[cfg(feature = "internals")]

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::message::Message;
+use super::{
+    error::{Error, ErrorKind},
+    message::Message,
+};
 
 /// All options of one socket.
 #[derive(Clone, Debug)]
@@ -119,6 +122,49 @@ impl Default for Options {
         }
     }
 }
+
+impl Options {
+    /// Are all of them in range?
+    ///
+    /// # Errors
+    /// `InvalidOption`, with the option's name.
+    pub fn check(&self) -> Result<(), Error> {
+        let wrong = |what: &str| Err(Error::new(ErrorKind::InvalidOption, what));
+        if self.routing_id.len() > ROUTING_ID_OCTETS_MAX || self.routing_id.first() == Some(&0) {
+            return wrong("routing_id: at most 255 octets, the first not zero");
+        }
+        if self
+            .heartbeat_ttl
+            .is_some_and(|ttl| ttl > HEARTBEAT_TTL_MAX)
+        {
+            return wrong("heartbeat_ttl: at most 6553.5 s");
+        }
+        if self
+            .heartbeat_interval
+            .is_some_and(|interval| interval.is_zero())
+        {
+            return wrong("heartbeat_interval: not zero");
+        }
+        if let Reconnect::Backoff { min, max } = self.reconnect {
+            if min > max {
+                return wrong("reconnect: the shortest wait is longer than the longest");
+            }
+        }
+        if self.message_octets_max == 0 || self.message_frames_max == 0 {
+            return wrong("max_message_size, max_message_frames: at least 1");
+        }
+        if self.handshakes_max == 0 {
+            return wrong("max_handshakes: at least 1");
+        }
+        Ok(())
+    }
+}
+
+/// The longest routing id (RFC 37, property `Identity`).
+const ROUTING_ID_OCTETS_MAX: usize = 255;
+
+/// The longest time to live a PING can tell: 65 535 tenths of a second.
+const HEARTBEAT_TTL_MAX: Duration = Duration::from_millis(6_553_500);
 
 /// How long a closed socket goes on delivering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -178,8 +178,8 @@ impl Context {
         }
     }
 
-    /// A peer no longer waits under a name.
-    pub(super) fn forget_waiting(&self, serial: u64) {
+    /// Peers that no longer wait under a name.
+    pub(super) fn forget_waiting(&self, serials: &[u64]) {
         let mut registry = self.registry.lock();
         if registry.waiting.is_empty() {
             return;
@@ -187,7 +187,7 @@ impl Context {
         // Order does not matter: each list is searched for one that is in one of them.
         registry.waiting.retain(|_, list| {
             // tidy: any order
-            list.retain(|waiting| waiting.serial != serial); // tidy: any order
+            list.retain(|waiting| !serials.contains(&waiting.serial)); // tidy: any order
             !list.is_empty()
         });
     }

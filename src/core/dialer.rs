@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// A connected endpoint of the network.
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     /// The endpoint's number.
     pub(super) id: u64,
     pub(super) endpoint: Arc<Endpoint>,

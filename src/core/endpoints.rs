@@ -172,7 +172,7 @@ impl Socket {
             if bound {
                 self.unbind_inproc(name, own, &mut bells);
             } else if let Some((_, serial)) = end.peer {
-                self.context.forget_waiting(serial);
+                self.context.forget_waiting(&[serial]);
             }
         } else {
             let until = self.linger_until(self.options.linger);
@@ -202,14 +202,15 @@ impl Socket {
             .map(|end| end.given.clone())
             .collect();
         let keys: Vec<usize> = state.peers.iter().map(|(key, _)| key).collect();
+        let mut serials = Vec::new();
         for key in keys {
-            let serial = state.peers[key].serial;
+            serials.push(state.peers[key].serial);
             state.detach(self, key, &mut bells);
-            self.context.forget_waiting(serial);
         }
         state.follow(self, &mut bells);
         state.wake_all(&mut bells);
         drop(state);
+        self.context.forget_waiting(&serials);
         for endpoint in inproc {
             if let Endpoint::Inproc(name) = &endpoint {
                 self.context.unbind_name(name, self);
@@ -394,6 +395,10 @@ impl Socket {
 
     /// Goes out of the process: takes a place on a reactor, and a poll set.
     fn net(&self) -> std::io::Result<&Net> {
+        if let Some(net) = self.net.get() {
+            return Ok(net);
+        }
+        let reactor = self.context.reactor()?;
         let mut guard = self.set.lock();
         if let Some(net) = self.net.get() {
             return Ok(net);
@@ -401,7 +406,6 @@ impl Socket {
         let me = self.me.upgrade().ok_or(std::io::ErrorKind::NotConnected)?;
         let selector = self.context.metal.selector()?;
         let alarm: Arc<dyn Alarm> = Arc::new(Ringer(selector.bell()?));
-        let reactor = self.context.reactor()?;
         let key = reactor.adopt(me);
         if let Err(error) = reactor.watch(key, selector.source()) {
             reactor.release(key);

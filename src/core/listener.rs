@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A bound endpoint of the network.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     /// The endpoint's number.
     pub(super) id: u64,
     pub(super) endpoint: Arc<Endpoint>,

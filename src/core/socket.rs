@@ -538,6 +538,11 @@ impl Socket {
         }
     }
 
+    /// Writes out what was left lying, because the caller is about to wait.
+    pub fn flush_before_wait(&self) {
+        self.flush_all(true);
+    }
+
     /// A word from an inproc peer.
     pub(super) fn hear(&self, key: usize, serial: u64, word: Word) {
         let mut bells = Bells::default();

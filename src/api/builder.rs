@@ -1,0 +1,238 @@
+//! Builders: every option of a socket, typed, before the socket exists.
+
+use std::{marker::PhantomData, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    context::Context,
+    sockets::{Dealer, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub},
+};
+use crate::{
+    base::{
+        error::Error,
+        message::Message,
+        options::{Keepalive, Linger, Options, Reconnect, Verbosity},
+    },
+    core::Socket,
+};
+
+/// Sets the options of a socket of type `S`, then makes it.
+///
+/// ```
+/// use std::time::Duration;
+/// use hubless::{Linger, Push};
+///
+/// let push = Push::builder()
+///     .send_hwm(10_000)
+///     .linger(Linger::For(Duration::from_millis(200)))
+///     .send_timeout(Duration::from_secs(1))
+///     .build()?;
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder makes its socket in `build`"]
+pub struct Builder<S> {
+    options: Options,
+    context: Option<Context>,
+    kind: PhantomData<fn() -> S>,
+}
+
+impl<S: TypedSocket> Builder<S> {
+    pub(super) fn new() -> Builder<S> {
+        Builder {
+            options: Options::default(),
+            context: None,
+            kind: PhantomData,
+        }
+    }
+
+    /// Makes the socket.
+    ///
+    /// # Errors
+    /// `InvalidOption` if an option is out of range, `Closed` if the context is, `TooMany` if it
+    /// has as many sockets as it may.
+    pub fn build(self) -> Result<S, Error> {
+        self.options.check()?;
+        let context = self.context.unwrap_or_else(|| Context::global().clone());
+        Ok(S::from_core(Socket::new(
+            &context.inner,
+            S::TYPE,
+            self.options,
+        )?))
+    }
+
+    /// The context it belongs to, instead of the shared one.
+    pub fn context(mut self, context: &Context) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// Messages queued for one peer before a send waits, fails or drops. 0: no limit. Default
+    /// 1000. Over inproc the limit is the sum of the sender's and the receiver's.
+    pub fn send_hwm(mut self, messages: usize) -> Self {
+        self.options.send_hwm = messages;
+        self
+    }
+
+    /// Messages received from one peer and not yet taken, before reading from it stops. 0: no
+    /// limit. Default 1000.
+    pub fn recv_hwm(mut self, messages: usize) -> Self {
+        self.options.recv_hwm = messages;
+        self
+    }
+
+    /// How long a closed or dropped socket goes on delivering. Default one second.
+    pub fn linger(mut self, linger: Linger) -> Self {
+        self.options.linger = linger;
+        self
+    }
+
+    /// How long `send` waits. Default: for ever.
+    pub fn send_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.send_timeout = timeout.into();
+        self
+    }
+
+    /// How long `recv` waits. Default: for ever.
+    pub fn recv_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.recv_timeout = timeout.into();
+        self
+    }
+
+    /// When to connect again. Default: random waits of up to 100 ms, doubling to 5 s.
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.options.reconnect = reconnect;
+        self
+    }
+
+    /// How long one attempt to connect may take. Default: as long as the system tries.
+    pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.connect_timeout = timeout.into();
+        self
+    }
+
+    /// How long a peer may take for its handshake. Default 30 s.
+    pub fn handshake_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.handshake_timeout = timeout.into();
+        self
+    }
+
+    /// How often to send a PING. Default: never (RFC 37, "Connection Heartbeating").
+    pub fn heartbeat_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.options.heartbeat_interval = interval.into();
+        self
+    }
+
+    /// Silence after a PING that ends the connection. Default: as long as the interval.
+    pub fn heartbeat_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.heartbeat_timeout = timeout.into();
+        self
+    }
+
+    /// The silence after which the peer shall close, told it with each PING; in tenths of a
+    /// second, at most 6553.5 s. Default: none.
+    pub fn heartbeat_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.options.heartbeat_ttl = ttl.into();
+        self
+    }
+
+    /// Octets in one message, all frames together; a peer that sends more is disconnected.
+    /// Default 1 GiB.
+    pub fn max_message_size(mut self, octets: u64) -> Self {
+        self.options.message_octets_max = octets;
+        self
+    }
+
+    /// Frames in one message; a peer that sends more is disconnected. Default 65 536.
+    pub fn max_message_frames(mut self, frames: usize) -> Self {
+        self.options.message_frames_max = frames;
+        self
+    }
+
+    /// Handshakes that may be unfinished at one time. Default 1024.
+    pub fn max_handshakes(mut self, count: usize) -> Self {
+        self.options.handshakes_max = count;
+        self
+    }
+
+    /// Queue only for connections that are complete, not from `connect` on. Default false.
+    pub fn immediate(mut self, immediate: bool) -> Self {
+        self.options.immediate = immediate;
+        self
+    }
+
+    /// Kernel send buffer, octets.
+    pub fn send_buffer(mut self, octets: usize) -> Self {
+        self.options.send_buffer = Some(octets);
+        self
+    }
+
+    /// Kernel receive buffer, octets.
+    pub fn recv_buffer(mut self, octets: usize) -> Self {
+        self.options.recv_buffer = Some(octets);
+        self
+    }
+
+    /// TCP keep-alive. Default: the system's.
+    pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.options.keepalive = keepalive;
+        self
+    }
+
+    /// Use IPv6 too. Default false.
+    pub fn ipv6(mut self, ipv6: bool) -> Self {
+        self.options.ipv6 = ipv6;
+        self
+    }
+
+    /// Connections the kernel queues for us. Default 1024.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.options.backlog = connections;
+        self
+    }
+
+    /// IP type of service.
+    pub fn tos(mut self, tos: u32) -> Self {
+        self.options.tos = tos;
+        self
+    }
+}
+
+/// Options that some types have: one row each.
+macro_rules! options_of_some {
+    ($(($($kind:ident)+) $name:ident($value:ident: $type:ty) => $field:ident = $set:expr, $doc:expr;)+) => {$($(
+        impl Builder<$kind> {
+            #[doc = $doc]
+            pub fn $name(mut self, $value: $type) -> Self {
+                self.options.$field = $set;
+                self
+            }
+        }
+    )+)+};
+}
+
+options_of_some! {
+    (Req Dealer Router) routing_id(id: impl AsRef<[u8]>) => routing_id = Bytes::copy_from_slice(id.as_ref()),
+        "What we call ourselves towards a ROUTER: 1 to 255 octets, the first not zero.";
+    (Push Pull Pub Sub Dealer) conflate(newest_only: bool) => conflate = newest_only,
+        "Keep only the newest message in each queue; high-water marks do not apply. For messages of one frame.";
+    (Dealer Router Req) probe_router(probe: bool) => probe_router = probe,
+        "Send an empty message to each new peer, so that a ROUTER knows of us before we say anything.";
+    (Req) correlate(correlate: bool) => req_correlate = correlate,
+        "Number each request on the wire. The peer must be a REP, or return what it does not know.";
+    (Router) handover(handover: bool) => router_handover = handover,
+        "A newcomer with a routing id that is taken takes it over; the old connection is closed. Default: the newcomer is refused.";
+    (XPub) verbosity(verbosity: Verbosity) => xpub_verbosity = verbosity,
+        "Which subscriptions are shown.";
+    (XPub) manual(manual: bool) => xpub_manual = manual,
+        "Subscriptions are shown but not applied; `subscribe` applies one to the peer of the last message received.";
+    (Pub XPub) no_drop(wait: bool) => no_drop = wait,
+        "A subscriber at its mark makes the send wait, instead of losing the message. Default false.";
+    (Pub XPub) welcome(message: impl Into<Message>) => welcome = Some(message.into()),
+        "The first message for each new subscriber. (Its SUB shows it only if it matches.)";
+    (Pub XPub) max_topic_octets(octets: usize) => topic_octets_max = octets,
+        "Octets of topics that one subscriber may hold here. Default 64 MiB.";
+    (Pub XPub Sub) invert_matching(invert: bool) => invert_matching = invert,
+        "Deliver what does not match. Set it on both sides.";
+}

@@ -1,0 +1,132 @@
+//! Contexts: sockets that share I/O threads and `inproc` names.
+
+use std::{
+    sync::{Arc, OnceLock},
+    task::Waker,
+    time::Duration,
+};
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind},
+        options::Linger,
+        sync::park::Parker,
+    },
+    core::{self, Place},
+    reactor::metal::Metal,
+    transport::MioMetal,
+};
+
+/// Sockets that share I/O threads and `inproc` names.
+///
+/// Most programs need none: sockets made by `new` share one that is made when first needed. An
+/// own context keeps `inproc` names apart, sets the number of I/O threads, and can be closed as a
+/// whole.
+///
+/// ```
+/// use hubless::{Context, Pair};
+///
+/// let context = Context::builder().io_threads(2).build();
+/// let left = Pair::builder().context(&context).build()?;
+/// let right = Pair::builder().context(&context).build()?;
+/// left.bind("inproc://private")?;
+/// right.connect("inproc://private")?;
+/// right.send("hello")?;
+/// assert_eq!(left.recv()?[0], "hello");
+/// # Ok::<(), hubless::Error>(())
+/// ```
+///
+/// A clone is the same context. It ends when the last clone and the last socket are gone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(super) inner: Arc<core::Context>,
+}
+
+impl Context {
+    /// A context of its own, with one I/O thread, which is started when first needed.
+    pub fn new() -> Context {
+        Context::builder().build()
+    }
+
+    /// A context with other settings.
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder {
+            io_threads: 1,
+            sockets_max: SOCKETS_MAX,
+        }
+    }
+
+    /// The context of sockets that were given none.
+    pub fn global() -> &'static Context {
+        static GLOBAL: OnceLock<Context> = OnceLock::new();
+        GLOBAL.get_or_init(Context::new)
+    }
+
+    /// A context on another metal: the simulator's, in our tests.
+    #[doc(hidden)]
+    pub fn on_metal(metal: Arc<dyn Metal>, io_threads: usize) -> Context {
+        Context {
+            inner: core::Context::new(metal, io_threads, SOCKETS_MAX),
+        }
+    }
+
+    /// Closes every socket of this context and waits until they have delivered what they had
+    /// queued, at most `timeout`. Calls that wait on them end; no new sockets can be made.
+    ///
+    /// # Errors
+    /// `TimedOut` if a socket is still at it.
+    pub fn close(&self, timeout: Duration) -> Result<(), Error> {
+        self.inner.close(Some(Linger::For(timeout)));
+        let (parker, waker) = Parker::current();
+        let metal = self.inner.metal();
+        let until = metal.now() + timeout + Duration::from_millis(500);
+        let mut place = Place::default();
+        let mut closed = |waker: &Waker| self.inner.poll_closed(&mut place, waker).is_ready();
+        while !closed(&waker) {
+            let now = metal.now();
+            if now >= until {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            parker.park(Some(until.since(now)));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Context {
+    fn default() -> Context {
+        Context::new()
+    }
+}
+
+/// Settings of a [`Context`].
+#[derive(Clone, Debug)]
+pub struct ContextBuilder {
+    io_threads: usize,
+    sockets_max: usize,
+}
+
+impl ContextBuilder {
+    /// How many I/O threads there may be; at least one. Each socket belongs to one of them.
+    pub fn io_threads(mut self, count: usize) -> ContextBuilder {
+        self.io_threads = count.max(1);
+        self
+    }
+
+    /// How many sockets may be open at one time.
+    pub fn max_sockets(mut self, count: usize) -> ContextBuilder {
+        self.sockets_max = count;
+        self
+    }
+
+    /// The context.
+    pub fn build(self) -> Context {
+        let metal = Arc::new(MioMetal::new());
+        Context {
+            inner: core::Context::new(metal, self.io_threads, self.sockets_max),
+        }
+    }
+}
+
+/// Sockets a context may have unless it is told otherwise.
+const SOCKETS_MAX: usize = 65_535;

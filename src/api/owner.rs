@@ -1,0 +1,198 @@
+//! What every typed socket holds: a shared owner, whose end closes the socket.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll, Waker},
+    time::Duration,
+};
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind, RecvError, SendError},
+        message::Message,
+        options::Linger,
+        time::Time,
+    },
+    core::{Place, Socket, To},
+    pattern::Received,
+};
+
+/// Closes its socket when the last clone is gone.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) socket: Arc<Socket>,
+}
+
+impl Drop for Owner {
+    /// Waits until what is queued has left, at most as long as the socket lingers.
+    fn drop(&mut self) {
+        self.socket.close(self.socket.options().linger);
+        if self.socket.context().metal().may_block() {
+            self.wait_closed(None);
+        }
+    }
+}
+
+impl Owner {
+    pub(super) fn now(&self) -> Time {
+        self.socket.context().metal().now()
+    }
+
+    fn deadline(&self, timeout: Option<Duration>) -> Option<Time> {
+        timeout.map(|timeout| self.now() + timeout)
+    }
+
+    /// Waits for the end of closing. Answers how many messages were thrown away.
+    fn wait_closed(&self, timeout: Option<Duration>) -> Option<u64> {
+        let mut place = Place::default();
+        let deadline = self.deadline(timeout);
+        let closed = |waker: &Waker| self.socket.poll_closed(&mut place, waker);
+        self.socket.block_on(deadline, false, closed).ok()
+    }
+
+    pub(super) fn close(&self, timeout: Duration) -> Result<CloseReport, Error> {
+        self.socket.close(Linger::For(timeout));
+        // What is queued is thrown away when the time is up; that takes a moment of its own.
+        let patience = timeout.saturating_add(Duration::from_millis(500));
+        match self.wait_closed(Some(patience)) {
+            Some(unsent) => Ok(CloseReport { unsent }),
+            None => Err(ErrorKind::TimedOut.into()),
+        }
+    }
+
+    // ---- blocking calls: the futures below, run to their end
+
+    pub(super) fn send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
+        self.send_within(to, message, self.socket.options().send_timeout)
+    }
+
+    pub(super) fn send_within(
+        &self,
+        to: To<'_>,
+        message: Message,
+        timeout: Option<Duration>,
+    ) -> Result<(), SendError> {
+        let mut message = Some(message);
+        let mut place = Place::default();
+        let deadline = self.deadline(timeout);
+        let attempt = |waker: &Waker| self.socket.poll_send(&mut place, to, &mut message, waker);
+        match self.socket.block_on(deadline, false, attempt) {
+            Ok(sent) => sent,
+            Err(_) => {
+                self.socket.leave_send(&mut place);
+                Err(SendError::TimedOut(message.unwrap_or_default()))
+            }
+        }
+    }
+
+    pub(super) fn recv(&self) -> Result<Received, RecvError> {
+        self.recv_within(self.socket.options().recv_timeout)
+    }
+
+    pub(super) fn recv_within(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
+        let mut place = Place::default();
+        let deadline = self.deadline(timeout);
+        let attempt = |waker: &Waker| self.socket.poll_recv(&mut place, waker);
+        match self.socket.block_on(deadline, false, attempt) {
+            Ok(received) => received,
+            Err(_) => {
+                self.socket.leave_recv(&mut place);
+                Err(RecvError::TimedOut)
+            }
+        }
+    }
+
+    /// Waits until `done` says so of the peers that are ready and of the subscribers.
+    pub(super) fn wait_peers(
+        &self,
+        timeout: Duration,
+        done: impl Fn(usize, usize) -> bool,
+    ) -> Result<(), Error> {
+        let mut place = Place::default();
+        let deadline = self.deadline(Some(timeout));
+        let attempt = |waker: &Waker| self.socket.poll_peers(&mut place, waker, &done);
+        let waited = self.socket.block_on(deadline, false, attempt);
+        self.socket.leave_change(&mut place);
+        waited?
+    }
+
+    pub(super) fn recv_future(&self) -> RecvFuture<'_> {
+        RecvFuture {
+            socket: &self.socket,
+            place: Place::default(),
+        }
+    }
+
+    pub(super) fn send_future<'a>(&'a self, to: To<'a>, message: Message) -> SendFuture<'a> {
+        SendFuture {
+            socket: &self.socket,
+            place: Place::default(),
+            to,
+            message: Some(message),
+        }
+    }
+}
+
+/// What closing has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Messages that were accepted and could not be sent in time.
+    pub unsent: u64,
+}
+
+/// A send under way. Dropping it before it is ready sends nothing.
+#[must_use = "a future does nothing unless it is awaited"]
+#[derive(Debug)]
+pub(super) struct SendFuture<'a> {
+    socket: &'a Socket,
+    place: Place,
+    to: To<'a>,
+    message: Option<Message>,
+}
+
+impl Future for SendFuture<'_> {
+    type Output = Result<(), SendError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.socket
+            .poll_send(&mut this.place, this.to, &mut this.message, context.waker())
+    }
+}
+
+impl Drop for SendFuture<'_> {
+    fn drop(&mut self) {
+        self.socket.leave_send(&mut self.place);
+    }
+}
+
+/// A receive under way. Dropping it before it is ready takes nothing.
+#[must_use = "a future does nothing unless it is awaited"]
+#[derive(Debug)]
+pub(super) struct RecvFuture<'a> {
+    socket: &'a Socket,
+    place: Place,
+}
+
+impl Future for RecvFuture<'_> {
+    type Output = Result<Received, RecvError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let polled = this.socket.poll_recv(&mut this.place, context.waker());
+        if polled.is_pending() {
+            // Whoever is about to wait writes out what it has left lying.
+            this.socket.flush_before_wait();
+        }
+        polled
+    }
+}
+
+impl Drop for RecvFuture<'_> {
+    fn drop(&mut self) {
+        self.socket.leave_recv(&mut self.place);
+    }
+}

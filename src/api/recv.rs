@@ -1,0 +1,99 @@
+//! Receiving: the same calls on every type that receives messages as they are.
+
+use std::{future::Future, time::Duration};
+
+use super::sockets::{Dealer, Pair, Pull, Req, Sub, XPub, XSub};
+use crate::base::{error::RecvError, message::Message};
+
+macro_rules! receives {
+    ($($kind:ident: $doc:literal),+) => {$(
+        impl $kind {
+            #[doc = $doc]
+            ///
+            /// # Errors
+            /// `TimedOut` if a receive timeout was set, `Closed`, and on REQ `WrongState` if
+            /// nothing was asked, `PeerLost` if the peer that was asked is gone.
+            pub fn recv(&self) -> Result<Message, RecvError> {
+                self.owner.recv().map(|received| received.message)
+            }
+
+            /// The next message, if it is here.
+            ///
+            /// # Errors
+            /// `Empty` if none is; else as [`recv`](Self::recv).
+            pub fn try_recv(&self) -> Result<Message, RecvError> {
+                self.owner.socket.try_recv().map(|received| received.message)
+            }
+
+            /// The next message, waiting at most `timeout`.
+            ///
+            /// # Errors
+            /// `TimedOut`; else as [`recv`](Self::recv).
+            pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
+                self.owner.recv_within(Some(timeout)).map(|received| received.message)
+            }
+
+            /// The next message, as a future for any executor.
+            ///
+            /// Cancel safety: a message leaves the socket only when the future is ready; one that
+            /// is dropped before has taken nothing.
+            ///
+            /// # Errors
+            /// As [`recv`](Self::recv), but for the timeout.
+            pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send {
+                let future = self.owner.recv_future();
+                async move { future.await.map(|received| received.message) }
+            }
+
+            /// Iterates over messages, waiting for each. Ends when the socket closes, or a
+            /// receive timeout that was set has passed.
+            pub fn iter(&self) -> impl Iterator<Item = Message> + '_ {
+                std::iter::from_fn(|| self.recv().ok())
+            }
+
+            /// Iterates over the messages that are here.
+            pub fn try_iter(&self) -> impl Iterator<Item = Message> + '_ {
+                std::iter::from_fn(|| self.try_recv().ok())
+            }
+        }
+
+        impl<'a> IntoIterator for &'a $kind {
+            type Item = Message;
+            type IntoIter = Iter<'a>;
+
+            fn into_iter(self) -> Iter<'a> {
+                Iter { recv: Box::new(|| self.recv().ok()) }
+            }
+        }
+    )+};
+}
+
+receives!(
+    Pull: "The next message, from the peer whose turn it is; waits for one.",
+    Sub: "The next message that matches a subscription; waits for one.",
+    XSub: "The next message; waits for one.",
+    XPub: "What a subscriber says: 1 or 0 and a topic when it subscribes or cancels, or a message \
+           of an XSUB; waits for one.",
+    Dealer: "The next message, from the peer whose turn it is; waits for one.",
+    Pair: "The next message of the peer; waits for one.",
+    Req: "The answer to the open request; waits for it."
+);
+
+/// Messages one by one, until the socket closes.
+pub struct Iter<'a> {
+    recv: Box<dyn FnMut() -> Option<Message> + 'a>,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        (self.recv)()
+    }
+}
+
+impl std::fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Iter").finish_non_exhaustive()
+    }
+}

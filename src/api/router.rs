@@ -1,0 +1,161 @@
+//! ROUTER: messages to and from peers by name.
+
+use std::{fmt, future::Future, time::Duration};
+
+use bytes::Bytes;
+
+use super::sockets::Router;
+use crate::{
+    base::{
+        error::{RecvError, SendError},
+        message::Message,
+    },
+    core::To,
+    pattern::Received,
+};
+
+/// A peer's routing id: what it calls itself, or what the ROUTER made up for it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(Bytes);
+
+impl PeerId {
+    /// The octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for PeerId {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&str> for PeerId {
+    fn from(id: &str) -> PeerId {
+        PeerId(Bytes::copy_from_slice(id.as_bytes()))
+    }
+}
+
+impl From<&[u8]> for PeerId {
+    fn from(id: &[u8]) -> PeerId {
+        PeerId(Bytes::copy_from_slice(id))
+    }
+}
+
+impl From<Bytes> for PeerId {
+    fn from(id: Bytes) -> PeerId {
+        PeerId(id)
+    }
+}
+
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerId({self})")
+    }
+}
+
+impl fmt::Display for PeerId {
+    /// As text if it is printable, else in hexadecimal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) => {
+                f.write_str(text)
+            }
+            _ => self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
+        }
+    }
+}
+
+fn from(received: Received) -> (PeerId, Message) {
+    (PeerId(received.identity), received.message)
+}
+
+fn framed(received: Received) -> Message {
+    let mut message = received.message;
+    message.push_front(received.identity);
+    message
+}
+
+impl Router {
+    /// Sends to the peer of that routing id. Never waits.
+    ///
+    /// # Errors
+    /// `Unroutable` if there is no such peer, `Full` if it is at its mark, `Closed`; the message
+    /// comes back.
+    pub fn send_to(
+        &self,
+        peer: impl AsRef<[u8]>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        self.owner
+            .socket
+            .try_send(To::Peer(peer.as_ref()), message.into())
+    }
+
+    /// Sends to the peer that the first frame names; that frame does not travel. Never waits.
+    ///
+    /// # Errors
+    /// As [`send_to`](Router::send_to).
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.owner.socket.try_send(To::Anyone, message.into())
+    }
+
+    /// The next message and its sender, from the peer whose turn it is; waits for one.
+    ///
+    /// # Errors
+    /// `TimedOut` if a receive timeout was set, `Closed`.
+    pub fn recv_from(&self) -> Result<(PeerId, Message), RecvError> {
+        self.owner.recv().map(from)
+    }
+
+    /// The next message and its sender, if one is here.
+    ///
+    /// # Errors
+    /// `Empty` or `Closed`.
+    pub fn try_recv_from(&self) -> Result<(PeerId, Message), RecvError> {
+        self.owner.socket.try_recv().map(from)
+    }
+
+    /// The next message and its sender, waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// `TimedOut` or `Closed`.
+    pub fn recv_from_timeout(&self, timeout: Duration) -> Result<(PeerId, Message), RecvError> {
+        self.owner.recv_within(Some(timeout)).map(from)
+    }
+
+    /// The next message and its sender, as a future for any executor.
+    ///
+    /// Cancel safety: one that is dropped before it is ready has taken nothing.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn recv_from_async(
+        &self,
+    ) -> impl Future<Output = Result<(PeerId, Message), RecvError>> + Send {
+        let future = self.owner.recv_future();
+        async move { future.await.map(from) }
+    }
+
+    /// The next message with its sender's routing id as the first frame; waits for one.
+    ///
+    /// # Errors
+    /// As [`recv_from`](Router::recv_from).
+    pub fn recv(&self) -> Result<Message, RecvError> {
+        self.owner.recv().map(framed)
+    }
+
+    /// As [`recv`](Router::recv), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// `TimedOut` or `Closed`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
+        self.owner.recv_within(Some(timeout)).map(framed)
+    }
+
+    /// Iterates over messages and their senders, waiting for each, until the socket closes.
+    pub fn iter(&self) -> impl Iterator<Item = (PeerId, Message)> + '_ {
+        std::iter::from_fn(|| self.recv_from().ok())
+    }
+}
