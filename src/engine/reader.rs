@@ -33,6 +33,7 @@ pub(super) enum Body<'a> {
 impl Deref for Body<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match self {
             Body::Lent(octets) => octets,
@@ -42,6 +43,7 @@ impl Deref for Body<'_> {
 }
 
 impl Body<'_> {
+    #[inline]
     pub(super) fn into_frame(self) -> Frame {
         match self {
             Body::Lent(octets) => Frame::copy_from(octets),
@@ -126,6 +128,7 @@ impl Reader {
         Ok(None)
     }
 
+    #[inline]
     fn next_header(&mut self, rest: &mut &[u8]) -> Result<Option<Header>, Reason> {
         let too_large = |_| Reason::Protocol(ProtocolError::Unspecified);
         if self.head_octets == 0 {

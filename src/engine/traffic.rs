@@ -74,6 +74,7 @@ impl Traffic {
 
     /// Judges a header. Commands have an allowance of their own, so that a small limit on
     /// messages does not forbid heartbeats.
+    #[inline]
     fn admit(&mut self, config: &Config, header: Header) -> Result<(), ProtocolError> {
         let (octets, most) = match header.command {
             true => {
@@ -96,6 +97,7 @@ impl Traffic {
     }
 
     /// The frame that makes its message whole gives that message.
+    #[inline]
     fn handle_frame(
         &mut self,
         header: Header,
@@ -174,6 +176,7 @@ impl Engine {
         Ok(step)
     }
 
+    #[inline]
     fn hand_over(&mut self, message: Message, room: &mut usize, sink: &mut impl Sink) {
         match room.checked_sub(1) {
             Some(left) => {
