@@ -14,8 +14,6 @@
 //! * `unready`: the connection was lost and will be made anew; the lanes stay.
 //! * `detach`: nothing more is sent to it; what it sent may still be read.
 
-#[cfg(test)]
-mod chaos;
 mod dealer;
 mod envelope;
 mod inlet;
@@ -32,6 +30,8 @@ mod router;
 mod stage;
 mod subscribe;
 pub mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod topic_tree;
 pub mod topics;
 pub mod turns;

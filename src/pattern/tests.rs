@@ -123,14 +123,13 @@ impl Chaos {
 
     /// A connection is lost: to be made anew if we made it, else for good.
     fn lose(&mut self, key: usize) {
-        match &mut self.here[key] {
-            Some(here) if here.connecting => {
-                if std::mem::take(&mut here.ready) {
-                    self.stage.unready(key);
-                }
+        match self.here[key].as_mut() {
+            Some(here) if !here.connecting => self.go(key),
+            Some(here @ Here { ready: true, .. }) => {
+                here.ready = false;
+                self.stage.unready(key);
             }
-            Some(_) => self.go(key),
-            None => {}
+            _ => {}
         }
     }
 
