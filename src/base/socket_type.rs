@@ -92,6 +92,11 @@ impl SocketType {
         matches!(self, Sub | XSub)
     }
 
+    /// Can its application receive?
+    pub const fn receives(self) -> bool {
+        !matches!(self, Pub | Push)
+    }
+
     /// Does it take turns with its peer, so that waiting for more to send gains nothing?
     pub const fn is_lock_step(self) -> bool {
         matches!(self, Req | Rep)

@@ -16,7 +16,8 @@ use super::{
     bells::{Bells, Remote, Word},
     link::Link,
     pollset::Job,
-    socket::{Phase, Socket, State},
+    socket::Socket,
+    state::{Phase, State},
 };
 use crate::{
     base::{
@@ -401,7 +402,7 @@ impl State {
             EventKind::Unsubscribed
         };
         self.attached[key].tell(socket, || kind(topic.clone()), bells);
-        self.wake_changed(bells);
+        self.subscription_changed(bells);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A context: the reactors, the inproc names and the sockets that share them.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     net::{SocketAddr, SocketAddrV6},
     path::PathBuf,
@@ -37,9 +37,9 @@ struct Registry {
     reactors: Vec<Handle>,
     /// Open sockets, by address; a `Vec` in the order of their making.
     sockets: Vec<Weak<Socket>>,
-    names: HashMap<String, Weak<Socket>>,
+    names: BTreeMap<String, Weak<Socket>>,
     /// Those who connected to a name that nobody has yet, by name, in order.
-    waiting: HashMap<String, Vec<Waiting>>,
+    waiting: BTreeMap<String, Vec<Waiting>>,
     closed: bool,
     end_waiters: Waiters,
 }
@@ -57,8 +57,8 @@ impl Context {
         let registry = Registry {
             reactors: Vec::new(),
             sockets: Vec::new(),
-            names: HashMap::new(),
-            waiting: HashMap::new(),
+            names: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             closed: false,
             end_waiters: Waiters::default(),
         };
@@ -184,10 +184,8 @@ impl Context {
         if registry.waiting.is_empty() {
             return;
         }
-        // Order does not matter: each list is searched for one that is in one of them.
         registry.waiting.retain(|_, list| {
-            // tidy: any order
-            list.retain(|waiting| !serials.contains(&waiting.serial)); // tidy: any order
+            list.retain(|waiting| !serials.contains(&waiting.serial));
             !list.is_empty()
         });
     }

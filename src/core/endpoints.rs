@@ -10,7 +10,8 @@ use super::{
     dialer::Dialer,
     listener::Listener,
     pollset::{Closing, Job, PollSet},
-    socket::{Net, Phase, Socket, State},
+    socket::{Net, Socket},
+    state::{Phase, State},
     wait::Place,
 };
 use crate::{

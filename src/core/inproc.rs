@@ -20,7 +20,8 @@ use super::{
     attach::Wire,
     bells::{Bells, Remote, Word},
     context::Waiting,
-    socket::{Phase, Socket},
+    socket::Socket,
+    state::Phase,
 };
 use crate::{
     base::{
@@ -248,7 +249,7 @@ impl Socket {
         }
     }
 
-    fn peer_gone_telling(&self, state: &mut super::socket::State, key: usize, bells: &mut Bells) {
+    fn peer_gone_telling(&self, state: &mut super::state::State, key: usize, bells: &mut Bells) {
         state.detach(self, key, bells);
         state.follow(self, bells);
         state.peer_left(bells);

@@ -4,6 +4,7 @@ mod attach;
 mod bells;
 mod context;
 mod dialer;
+mod drive;
 mod endpoints;
 mod inproc;
 mod lease;
@@ -13,6 +14,7 @@ mod monitor;
 mod pollset;
 mod session;
 mod socket;
+mod state;
 mod wait;
 
 pub use self::{

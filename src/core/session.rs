@@ -200,52 +200,61 @@ impl Session {
                 }
                 self.stopped = false;
                 self.engine.resume_reading(now);
-            }
-            if !self.leftover.is_empty() {
-                let left = std::mem::take(&mut self.leftover);
+                // The engine may hold a finished message, besides what was not taken.
+                let mut left = std::mem::take(&mut self.leftover);
                 let taken = self.feed(socket, entry, &left, batch, now, bells)?;
                 if taken < left.len() {
+                    left.drain(..taken);
                     self.leftover = left;
-                    self.leftover.drain(..taken);
                 }
                 continue;
             }
-            let (count, limit) = match self.engine.large_body() {
-                Some((body, limit)) => (self.link.stream.read(body, limit), limit),
+            let (read, limit) = match self.engine.large_body() {
+                Some((body, limit)) => {
+                    let read = self.link.stream.read(body, limit);
+                    let count = self.judge(read)?;
+                    if let Some(count) = count {
+                        self.feed_body(socket, entry, count, batch, now, bells)?;
+                    }
+                    (count, limit)
+                }
                 None => {
                     octets.clear();
-                    let limit = tuning::READ_OCTETS;
-                    (self.link.stream.read(octets, limit), limit)
+                    let read = self.link.stream.read(octets, tuning::READ_OCTETS);
+                    let count = self.judge(read)?;
+                    if count.is_some() {
+                        let taken = self.feed(socket, entry, octets, batch, now, bells)?;
+                        self.leftover.extend_from_slice(&octets[taken..]);
+                    }
+                    (count, tuning::READ_OCTETS)
                 }
             };
-            let count = match count {
-                Ok(0) => return Err(self.engine.handle_end()),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => {
-                    let in_handshake = !self.engine.is_ready();
-                    let reason = Reason::Io(Arc::new(error));
-                    return Err(Fault {
-                        reason,
-                        in_handshake,
-                        retry: true,
-                    });
-                }
-            };
-            if octets.is_empty() {
-                self.feed_body(socket, entry, count, batch, now, bells)?;
-            } else {
-                let taken = self.feed(socket, entry, octets, batch, now, bells)?;
-                self.leftover.extend_from_slice(&octets[taken..]);
-                octets.clear();
-            }
+            let Some(count) = read else { return Ok(false) };
             // Fewer octets than asked for: there are none left, and an edge will tell of more.
-            if count < limit && !self.ending && self.leftover.is_empty() {
+            if count < limit && !self.ending && !self.stopped {
                 return Ok(false);
             }
             budget = budget.saturating_sub(count);
             if budget == 0 {
                 return Ok(true);
+            }
+        }
+    }
+
+    /// What a read has come to: octets, nothing now (`None`), or the end.
+    fn judge(&mut self, read: io::Result<usize>) -> Result<Option<usize>, Fault> {
+        match read {
+            Ok(0) => Err(self.engine.handle_end()),
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => {
+                let in_handshake = !self.engine.is_ready();
+                let reason = Reason::Io(Arc::new(error));
+                Err(Fault {
+                    reason,
+                    in_handshake,
+                    retry: true,
+                })
             }
         }
     }
@@ -289,7 +298,10 @@ impl Session {
         });
         let step = result?;
         refused?;
-        self.step(socket, entry, step, bells).map(|_| ())
+        if self.step(socket, entry, step, bells)? {
+            self.feed(socket, entry, &[], batch, now, bells)?;
+        }
+        Ok(())
     }
 
     /// Lets the engine decode, and passes on what comes out: also what came before an error.
@@ -459,7 +471,10 @@ impl Intake<'_> {
 impl Sink for Intake<'_> {
     #[inline]
     fn message(&mut self, message: Message) {
-        self.batch.push_back(message);
+        // A type that does not receive would leave it unread, and its lane full.
+        if self.socket.receives {
+            self.batch.push_back(message);
+        }
     }
 
     fn subscribe(&mut self, topic: Bytes) {

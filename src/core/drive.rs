@@ -1,0 +1,98 @@
+//! Driving a poll set: handing jobs in, and one turn without waiting.
+//!
+//! Whoever holds the set's lock drives. A thread that finds it taken sets `wanted` and goes;
+//! whoever had the lock looks at `wanted` after it let go, so nothing asked for is left undone.
+
+use std::{io, time::Duration};
+
+use super::{
+    bells::Bells,
+    pollset::{Job, PollSet},
+    socket::Socket,
+};
+use crate::base::{sync::Ordering, time::Time};
+
+impl Socket {
+    /// Hands jobs to whoever drives the poll set: this thread, if nobody does.
+    pub(crate) fn submit(&self, mut jobs: Vec<Job>) {
+        let inproc = |job: &Job| match job {
+            Job::RedialInproc { key, serial } => Some((*key, *serial)),
+            _ => None,
+        };
+        let redialled: Vec<_> = jobs.iter().filter_map(inproc).collect();
+        jobs.retain(|job| inproc(job).is_none());
+        for (key, serial) in redialled {
+            self.redial_inproc(key, serial);
+        }
+        self.jobs.lock().append(&mut jobs);
+        self.kick();
+    }
+
+    /// Has the poll set driven, now or as soon as whoever has it lets go.
+    pub(super) fn kick(&self) {
+        let Some(net) = self.net.get() else { return };
+        match self.drive_if_free() {
+            Some(Some(deadline)) => net.reactor.drive_at(net.key, deadline),
+            Some(None) => {}
+            None => net.alarm.ring(),
+        }
+    }
+
+    /// Drives the set unless somebody else does, who will look again. Answers the set's next
+    /// deadline if it was driven here.
+    pub(super) fn drive_if_free(&self) -> Option<Option<Time>> {
+        let mut driven = None;
+        self.wanted.store(true, Ordering::SeqCst);
+        while self.wanted.load(Ordering::SeqCst) {
+            let Some(mut guard) = self.set.try_lock() else {
+                return driven;
+            };
+            self.wanted.store(false, Ordering::SeqCst);
+            let mut bells = Bells::default();
+            driven = Some(self.turn(&mut guard, &mut bells));
+            drop(guard);
+            bells.ring(self);
+        }
+        driven
+    }
+
+    /// One turn without waiting. Answers the next deadline.
+    pub(super) fn turn(&self, set: &mut Option<PollSet>, bells: &mut Bells) -> Option<Time> {
+        let set_here = set.as_mut()?;
+        let now = self.context.metal.now();
+        set_here.run_jobs(self, now, bells);
+        if let Err(error) = set_here.poll(Some(Duration::ZERO)) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                log::error!("a socket's selector failed: {error}");
+            }
+        }
+        self.work(set, now, bells)
+    }
+
+    /// Does what the last poll told of. Answers the next deadline.
+    pub(super) fn work(
+        &self,
+        set: &mut Option<PollSet>,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Option<Time> {
+        let set_here = set.as_mut()?;
+        set_here.work(self, now, bells);
+        set_here.run_jobs(self, now, bells);
+        if !set_here.is_over() {
+            return set_here.next_deadline();
+        }
+        let unsent = set_here.unsent;
+        if let Some(net) = self.net.get() {
+            if !set_here.leased {
+                if let Err(error) = net.reactor.unwatch(set_here.selector.source()) {
+                    log::trace!("a poll set was not watched: {error}");
+                }
+            }
+            net.reactor.release(net.key);
+        }
+        *set = None;
+        self.closed(unsent, bells);
+        None
+    }
+}

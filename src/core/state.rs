@@ -1,0 +1,313 @@
+//! What a socket's lock guards: the pattern, its peers, and who waits.
+//!
+//! The pattern says what is to be done in [`Effects`]; here they are followed up, into notes of
+//! what to do once the lock is released ([`Bells`]).
+
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::{
+    attach::{Attached, Wire},
+    bells::{Bells, Remote, Word},
+    endpoints::Ends,
+    socket::{Socket, To},
+    wait::Waiters,
+};
+use crate::{
+    base::{
+        error::RecvError,
+        event::EventKind,
+        message::{Frame, Message},
+        options::Options,
+        socket_type::SocketType,
+        stats::LaneStats,
+        tuning,
+    },
+    pattern::{Effects, Nothing, Pattern, Peers, Received, Refusal},
+    pipe::Accepted,
+};
+
+/// What the socket's lock guards.
+pub(super) struct State {
+    pub(super) pattern: Pattern,
+    pub(super) peers: Peers,
+    /// The same keys as `peers`.
+    pub(super) attached: Slab<Attached>,
+    pub(super) effects: Effects,
+    pub(super) recv_waiters: Waiters,
+    pub(super) send_waiters: Waiters,
+    /// Those who wait for peers, subscribers or the end.
+    pub(super) change_waiters: Waiters,
+    /// Peers whose octets a sender left lying.
+    pub(super) unflushed: Vec<usize>,
+    /// The next send writes at once: its caller has waited, and so does perhaps its peer.
+    pub(super) eager: bool,
+    pub(super) phase: Phase,
+    /// Everything bound and connected.
+    pub(super) ends: Ends,
+    /// Counters of peers that are gone: sent, received.
+    pub(super) past: (LaneStats, LaneStats),
+}
+
+/// A socket's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Nothing more is taken; what is queued still leaves.
+    Closing,
+    Closed,
+}
+
+/// Why a send did not happen.
+#[derive(Clone, Copy)]
+pub(super) enum Refused {
+    By(Refusal),
+    Closed,
+}
+
+impl State {
+    pub(super) fn new(socket_type: SocketType, options: &Options, random: u64) -> State {
+        State {
+            pattern: Pattern::new(socket_type, options, random),
+            peers: Peers::new(),
+            attached: Slab::new(),
+            effects: Effects::default(),
+            recv_waiters: Waiters::default(),
+            send_waiters: Waiters::default(),
+            change_waiters: Waiters::default(),
+            unflushed: Vec::new(),
+            eager: true,
+            phase: Phase::Open,
+            ends: Ends::default(),
+            past: Default::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        socket: &Socket,
+        to: To<'_>,
+        message: &Message,
+        bells: &mut Bells,
+    ) -> Result<(), Refused> {
+        if self.phase != Phase::Open {
+            return Err(Refused::Closed);
+        }
+        let nothing;
+        let message = if message.is_empty() {
+            nothing = Message::from(Frame::empty());
+            &nothing
+        } else {
+            message
+        };
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        let result = match to {
+            To::Anyone | To::InTurn => pattern.send(peers, message, effects),
+            To::Peer(identity) => pattern.send_to(peers, identity, message, effects),
+        };
+        self.follow(socket, bells);
+        result.map_err(Refused::By)
+    }
+
+    #[inline]
+    pub(super) fn recv(
+        &mut self,
+        socket: &Socket,
+        bells: &mut Bells,
+    ) -> Result<Received, RecvError> {
+        if self.phase != Phase::Open {
+            return Err(RecvError::Closed);
+        }
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        let result = pattern.recv(peers, effects);
+        if !self.effects.is_empty() {
+            self.follow(socket, bells);
+        }
+        match result {
+            Ok(received) => {
+                if matches!(self.pattern, Pattern::Req(_)) {
+                    bells.wakers.extend(self.send_waiters.next());
+                }
+                Ok(received)
+            }
+            Err(Nothing::Empty) => Err(RecvError::Empty),
+            Err(Nothing::WrongState) => Err(RecvError::WrongState),
+            Err(Nothing::PeerLost) => {
+                bells.wakers.extend(self.send_waiters.next());
+                Err(RecvError::PeerLost)
+            }
+        }
+    }
+
+    /// Messages of a peer have come, after there were none.
+    pub(super) fn readable(&mut self, key: usize, bells: &mut Bells) {
+        self.pattern.readable(key);
+        bells.wakers.extend(self.recv_waiters.next());
+    }
+
+    /// One of those who wait for a message looks again.
+    pub(super) fn wake_receiver(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.recv_waiters.next());
+    }
+
+    /// A peer's lane has room, after there was none.
+    pub(super) fn writable(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+        self.pattern.writable(key);
+        bells.wakers.extend(self.send_waiters.next());
+        let attached = &mut self.attached[key];
+        if std::mem::take(&mut attached.congested) {
+            attached.tell(socket, || EventKind::Drained, bells);
+        }
+    }
+
+    /// The first of each line looks again.
+    pub(super) fn wake_one_of_each(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.recv_waiters.next());
+        bells.wakers.extend(self.send_waiters.next());
+        bells.wakers.extend(self.change_waiters.next());
+    }
+
+    /// Everybody who waits for anything looks again.
+    pub(super) fn wake_all(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.recv_waiters.all());
+        bells.wakers.extend(self.send_waiters.all());
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// A new peer: a sender may go on.
+    pub(super) fn peer_came(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.send_waiters.next());
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// A peer left. A REQ may have lost its answer, an XPUB shows what is no longer subscribed
+    /// to, a sender may have waited for that very peer, or for its place.
+    pub(super) fn peer_left(&mut self, bells: &mut Bells) {
+        if matches!(self.pattern, Pattern::Req(_) | Pattern::Publish(_)) {
+            bells.wakers.extend(self.recv_waiters.all());
+        }
+        bells.wakers.extend(self.send_waiters.all());
+        bells.wakers.extend(self.change_waiters.all());
+    }
+
+    /// A subscription changed: who waits for subscribers looks again, and so does a publisher
+    /// that a full subscriber held up.
+    pub(super) fn subscription_changed(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.change_waiters.all());
+        bells.wakers.extend(self.send_waiters.all());
+    }
+
+    /// Turns what the pattern has done into notes of what to do outside the lock.
+    pub(super) fn follow(&mut self, socket: &Socket, bells: &mut Bells) {
+        // Following one thing up may bring another: a peer that is closed is read to the end.
+        while !self.effects.is_empty() {
+            self.follow_once(socket, bells);
+        }
+    }
+
+    fn follow_once(&mut self, socket: &Socket, bells: &mut Bells) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for (key, accepted) in effects.pushed.drain(..) {
+            self.follow_push(socket, key, accepted, bells);
+        }
+        for key in effects.credited.drain(..) {
+            self.follow_credit(key, bells);
+        }
+        for announcement in effects.announced.drain(..) {
+            self.announce(socket, &announcement, bells);
+        }
+        for (key, reason) in effects.evicted.drain(..) {
+            self.evict(socket, key, reason, bells);
+        }
+        for key in effects.redialled.drain(..) {
+            self.redial(key, bells);
+        }
+        for key in effects.emptied.drain(..) {
+            self.forget(key);
+        }
+        if self.effects.is_empty() {
+            self.effects = effects;
+        }
+    }
+
+    /// Takes the pattern's hands off: for those who call it outside of this file.
+    pub(super) fn with_pattern<R>(
+        &mut self,
+        act: impl FnOnce(&mut Pattern, &mut Peers, &mut Effects) -> R,
+    ) -> R {
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        act(pattern, peers, effects)
+    }
+
+    /// A message went into a peer's lane. Decides when it leaves:
+    ///
+    /// * at once, by this thread, if the connection is idle and the caller has waited, or nothing
+    ///   was written for a while: the usual request, reply or event;
+    /// * at once if a whole batch has gathered, or the lane is at its mark;
+    /// * else when more have gathered, the caller waits, or the reactor sweeps.
+    #[inline]
+    fn follow_push(&mut self, socket: &Socket, key: usize, accepted: Accepted, bells: &mut Bells) {
+        let State {
+            attached,
+            unflushed,
+            eager,
+            ..
+        } = self;
+        let attached = &mut attached[key];
+        if accepted.full && !attached.congested {
+            attached.congested = true;
+            attached.tell(socket, || EventKind::Congested, bells);
+        }
+        match &attached.wire {
+            Wire::None => {}
+            Wire::Remote {
+                socket: other,
+                key,
+                serial,
+            } => {
+                if accepted.ring_reader {
+                    if let Some(socket) = other.upgrade() {
+                        let (key, serial) = (*key, *serial);
+                        bells.remote.push(Remote {
+                            socket,
+                            key,
+                            serial,
+                            word: Word::Readable,
+                        });
+                    }
+                }
+            }
+            Wire::Link(link) => {
+                let batch = accepted.octets >= tuning::FLUSH_OCTETS || accepted.full;
+                let quiet = || link.is_quiet_for(tuning::SWEEP, socket.context.metal.now());
+                if batch || (accepted.first && link.is_idle() && (*eager || quiet())) {
+                    *eager = socket.socket_type.is_lock_step();
+                    bells.flush.push(Arc::clone(link));
+                } else if !attached.unflushed {
+                    attached.unflushed = true;
+                    unflushed.push(key);
+                    if unflushed.len() == 1 {
+                        socket.sweep_soon();
+                    }
+                }
+            }
+        }
+    }
+}
