@@ -74,7 +74,11 @@ impl Owner {
         message: Message,
         timeout: Option<Duration>,
     ) -> Result<(), SendError> {
-        let mut message = Some(message);
+        let mut message = match (self.socket.try_send(to, message), to) {
+            (Err(SendError::Full(message)), _) => Some(message),
+            (Err(SendError::WrongState(message)), To::InTurn) => Some(message),
+            (done, _) => return done,
+        };
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
         let attempt = |waker: &Waker| self.socket.poll_send(&mut place, to, &mut message, waker);
@@ -101,6 +105,25 @@ impl Owner {
                 self.socket.leave_recv(&mut place);
                 Err(RecvError::TimedOut)
             }
+        }
+    }
+
+    /// The next message alone, within the socket's own timeout.
+    #[inline]
+    pub(super) fn recv_message(&self) -> Result<Message, RecvError> {
+        match self.socket.try_recv_message() {
+            Err(RecvError::Empty) => self.recv().map(|received| received.message),
+            done => done,
+        }
+    }
+
+    /// The next message alone, within `timeout`.
+    pub(super) fn recv_message_within(&self, timeout: Duration) -> Result<Message, RecvError> {
+        match self.socket.try_recv_message() {
+            Err(RecvError::Empty) => self
+                .recv_within(Some(timeout))
+                .map(|received| received.message),
+            done => done,
         }
     }
 

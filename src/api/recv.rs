@@ -14,7 +14,7 @@ macro_rules! receives {
             /// `TimedOut` if a receive timeout was set, `Closed`, and on REQ `WrongState` if
             /// nothing was asked, `PeerLost` if the peer that was asked is gone.
             pub fn recv(&self) -> Result<Message, RecvError> {
-                self.owner.recv().map(|received| received.message)
+                self.owner.recv_message()
             }
 
             /// The next message, if it is here.
@@ -22,7 +22,7 @@ macro_rules! receives {
             /// # Errors
             /// `Empty` if none is; else as [`recv`](Self::recv).
             pub fn try_recv(&self) -> Result<Message, RecvError> {
-                self.owner.socket.try_recv().map(|received| received.message)
+                self.owner.socket.try_recv_message()
             }
 
             /// The next message, waiting at most `timeout`.
@@ -30,7 +30,7 @@ macro_rules! receives {
             /// # Errors
             /// `TimedOut`; else as [`recv`](Self::recv).
             pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
-                self.owner.recv_within(Some(timeout)).map(|received| received.message)
+                self.owner.recv_message_within(timeout)
             }
 
             /// The next message, as a future for any executor.

@@ -18,12 +18,12 @@ use bytes::Bytes;
 
 use super::{
     attach::Wire,
-    bells::{Bells, Word},
+    bells::{Bells, Remote, Word},
     context::Context,
     link::Link,
     monitor::{Hub, Queue},
     pollset::{Job, PollSet},
-    state::{Phase, Refused, State},
+    state::{Left, Phase, Refused, State},
     wait::Place,
 };
 use crate::{
@@ -166,12 +166,49 @@ impl Socket {
     /// # Errors
     /// See [`SendError`]; the message is inside.
     pub fn try_send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
+        if let To::Anyone | To::InTurn = to {
+            match self.send_plain(&message) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(refusal) => return Err(refused(Refused::By(refusal), message)),
+            }
+        }
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         let result = state.send(self, to, &message, &mut bells);
         drop(state);
         bells.ring(self);
         result.map_err(|refusal| refused(refusal, message))
+    }
+
+    /// Sends by the short way; false if it has to go by the long one.
+    #[inline]
+    fn send_plain(&self, message: &Message) -> Result<bool, Refusal> {
+        let mut state = self.state.lock();
+        match state.send_plain(self, message)? {
+            Left::Nothing => {}
+            Left::Flush(link) => {
+                drop(state);
+                self.flush(&link);
+            }
+            Left::Ring(Remote {
+                socket: other,
+                key,
+                serial,
+                word,
+            }) => {
+                drop(state);
+                other.hear(key, serial, word);
+            }
+            Left::Effects => {
+                let mut bells = Bells::default();
+                state.follow(self, &mut bells);
+                drop(state);
+                bells.ring(self);
+            }
+            Left::Untried => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Sends, or takes a place among those who wait to. `message` is taken once it is sent or
@@ -264,6 +301,27 @@ impl Socket {
             bells.ring(self);
         }
         result
+    }
+
+    /// As [`try_recv`](Socket::try_recv), for the message alone.
+    ///
+    /// # Errors
+    /// See [`RecvError`].
+    #[inline]
+    pub fn try_recv_message(&self) -> Result<Message, RecvError> {
+        let mut state = self.state.lock();
+        let Some((message, more)) = state.recv_plain() else {
+            drop(state);
+            return self.try_recv().map(|received| received.message);
+        };
+        if more {
+            let mut bells = Bells::default();
+            state.follow(self, &mut bells);
+            state.wake_receiver(&mut bells);
+            drop(state);
+            bells.ring(self);
+        }
+        Ok(message)
     }
 
     /// Receives, or takes a place among those who wait to.

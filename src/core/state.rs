@@ -11,6 +11,7 @@ use super::{
     attach::{Attached, Wire},
     bells::{Bells, Remote, Word},
     endpoints::Ends,
+    link::Link,
     socket::{Socket, To},
     wait::Waiters,
 };
@@ -114,6 +115,48 @@ impl State {
         };
         self.follow(socket, bells);
         result.map_err(Refused::By)
+    }
+
+    /// The short way of a message into one lane: no notes are taken if there is nothing to note.
+    /// What it leaves to do, if it could go that way.
+    #[inline]
+    pub(super) fn send_plain(
+        &mut self,
+        socket: &Socket,
+        message: &Message,
+    ) -> Result<Left, Refusal> {
+        if self.phase != Phase::Open || message.is_empty() || socket.hub.is_watched() {
+            return Ok(Left::Untried);
+        }
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        pattern.send(peers, message, effects)?;
+        if let Some((key, accepted)) = self.effects.take_single_push() {
+            return Ok(self.judge_push(socket, key, accepted));
+        }
+        Ok(Left::Effects)
+    }
+
+    /// The short way of a message to the application. The second value says that there is
+    /// something to follow up.
+    #[inline]
+    pub(super) fn recv_plain(&mut self) -> Option<(Message, bool)> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let State {
+            pattern,
+            peers,
+            effects,
+            recv_waiters,
+            ..
+        } = self;
+        let message = pattern.take_plain(peers, effects)?;
+        Some((message, !effects.is_empty() || !recv_waiters.is_empty()))
     }
 
     #[inline]
@@ -256,6 +299,21 @@ impl State {
         act(pattern, peers, effects)
     }
 
+    /// A message went into a peer's lane: notes what that leaves to do.
+    fn follow_push(&mut self, socket: &Socket, key: usize, accepted: Accepted, bells: &mut Bells) {
+        if accepted.full && socket.hub.is_watched() && !self.attached[key].congested {
+            self.attached[key].congested = true;
+            self.attached[key].tell(socket, || EventKind::Congested, bells);
+            // Whoever makes room tells us, so that it can be told that it is drained.
+            self.peers[key].out.is_full(true);
+        }
+        match self.judge_push(socket, key, accepted) {
+            Left::Flush(link) => bells.flush.push(link),
+            Left::Ring(remote) => bells.remote.push(remote),
+            Left::Nothing | Left::Effects | Left::Untried => {}
+        }
+    }
+
     /// A message went into a peer's lane. Decides when it leaves:
     ///
     /// * at once, by this thread, if the connection is idle and the caller has waited, or nothing
@@ -263,7 +321,7 @@ impl State {
     /// * at once if a whole batch has gathered, or the lane is at its mark;
     /// * else when more have gathered, the caller waits, or the reactor sweeps.
     #[inline]
-    fn follow_push(&mut self, socket: &Socket, key: usize, accepted: Accepted, bells: &mut Bells) {
+    fn judge_push(&mut self, socket: &Socket, key: usize, accepted: Accepted) -> Left {
         let State {
             attached,
             unflushed,
@@ -271,43 +329,55 @@ impl State {
             ..
         } = self;
         let attached = &mut attached[key];
-        if accepted.full && !attached.congested {
-            attached.congested = true;
-            attached.tell(socket, || EventKind::Congested, bells);
-        }
         match &attached.wire {
-            Wire::None => {}
+            Wire::None => Left::Nothing,
             Wire::Remote {
                 socket: other,
                 key,
                 serial,
-            } => {
-                if accepted.ring_reader {
-                    if let Some(socket) = other.upgrade() {
-                        let (key, serial) = (*key, *serial);
-                        bells.remote.push(Remote {
-                            socket,
-                            key,
-                            serial,
-                            word: Word::Readable,
-                        });
-                    }
+            } => match accepted.ring_reader.then(|| other.upgrade()).flatten() {
+                None => Left::Nothing,
+                Some(socket) => {
+                    let (key, serial) = (*key, *serial);
+                    let word = Word::Readable;
+                    Left::Ring(Remote {
+                        socket,
+                        key,
+                        serial,
+                        word,
+                    })
                 }
-            }
+            },
             Wire::Link(link) => {
                 let batch = accepted.octets >= tuning::FLUSH_OCTETS || accepted.full;
                 let quiet = || link.is_quiet_for(tuning::SWEEP, socket.context.metal.now());
                 if batch || (accepted.first && link.is_idle() && (*eager || quiet())) {
                     *eager = socket.socket_type.is_lock_step();
-                    bells.flush.push(Arc::clone(link));
-                } else if !attached.unflushed {
+                    return Left::Flush(Arc::clone(link));
+                }
+                if !attached.unflushed {
                     attached.unflushed = true;
                     unflushed.push(key);
                     if unflushed.len() == 1 {
                         socket.sweep_soon();
                     }
                 }
+                Left::Nothing
             }
         }
     }
+}
+
+/// What a send by the short way leaves to do.
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// Write out this link.
+    Flush(Arc<Link>),
+    /// Ring an inproc peer.
+    Ring(Remote),
+    /// Follow the pattern's effects.
+    Effects,
+    /// All: it cannot go this way.
+    Untried,
 }

@@ -16,6 +16,16 @@ pub struct Dealer {
 }
 
 impl Dealer {
+    /// The next message, and who sent it.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        peers: &mut Peers,
+        effects: &mut Effects,
+    ) -> Option<(usize, Message)> {
+        self.inlet.take(peers, effects)
+    }
+
     pub(super) fn new(options: &Options) -> Dealer {
         Dealer {
             outlet: Outlet::default(),
@@ -69,7 +79,7 @@ impl Rules for Dealer {
 
     #[inline]
     fn recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> Result<Received, Nothing> {
-        let (from, message) = self.inlet.take(peers, effects).ok_or(Nothing::Empty)?;
+        let (from, message) = self.take(peers, effects).ok_or(Nothing::Empty)?;
         Ok(Received::plain(from, message))
     }
 

@@ -286,6 +286,18 @@ impl Pattern {
         each!(self, it => it.recv(peers, effects))
     }
 
+    /// The next message of the types that keep nothing of it, if there is one: the short way.
+    #[inline]
+    pub fn take_plain(&mut self, peers: &mut Peers, effects: &mut Effects) -> Option<Message> {
+        let taken = match self {
+            Pattern::Pull(it) => it.take(peers, effects),
+            Pattern::Dealer(it) => it.take(peers, effects),
+            Pattern::Subscribe(it) => it.take(peers, effects),
+            _ => None,
+        };
+        taken.map(|(_, message)| message)
+    }
+
     /// Is there something to receive?
     pub fn can_recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> bool {
         each!(self, it => it.can_recv(peers, effects))

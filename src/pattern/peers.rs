@@ -62,14 +62,30 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Is there nothing to follow up?
-    pub fn is_empty(&self) -> bool {
-        self.pushed.is_empty()
-            && self.credited.is_empty()
+    /// Did one message go into one lane, and nothing else happen? The usual send.
+    #[inline]
+    pub fn take_single_push(&mut self) -> Option<(usize, Accepted)> {
+        if self.pushed.len() == 1 && self.is_quiet() {
+            self.pushed.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Is there nothing to follow up but messages that went into lanes?
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.credited.is_empty()
             && self.emptied.is_empty()
             && self.evicted.is_empty()
             && self.redialled.is_empty()
             && self.announced.is_empty()
+    }
+
+    /// Is there nothing to follow up?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.pushed.is_empty() && self.is_quiet()
     }
 }
 

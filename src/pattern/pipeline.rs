@@ -45,6 +45,18 @@ pub struct Pull {
     inlet: Inlet,
 }
 
+impl Pull {
+    /// The next message, and who sent it.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        peers: &mut Peers,
+        effects: &mut Effects,
+    ) -> Option<(usize, Message)> {
+        self.inlet.take(peers, effects)
+    }
+}
+
 impl Rules for Pull {
     fn attach(&mut self, _: &mut Peers, key: usize, _: &mut Effects) {
         self.inlet.add(key);
@@ -60,7 +72,7 @@ impl Rules for Pull {
 
     #[inline]
     fn recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> Result<Received, Nothing> {
-        let (from, message) = self.inlet.take(peers, effects).ok_or(Nothing::Empty)?;
+        let (from, message) = self.take(peers, effects).ok_or(Nothing::Empty)?;
         Ok(Received::plain(from, message))
     }
 

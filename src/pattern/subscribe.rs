@@ -60,7 +60,11 @@ impl Subscribe {
 
     /// The next message that is wanted. Others are dropped.
     #[inline]
-    fn take(&mut self, peers: &mut Peers, effects: &mut Effects) -> Option<(usize, Message)> {
+    pub(super) fn take(
+        &mut self,
+        peers: &mut Peers,
+        effects: &mut Effects,
+    ) -> Option<(usize, Message)> {
         loop {
             let (from, message) = self.inlet.take(peers, effects)?;
             if self.raw || self.subscriptions.matches(message.first()) != self.invert {
