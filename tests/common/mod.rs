@@ -109,7 +109,12 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Waits until every lane of a socket balances and has nothing queued to send.
 pub fn quiet(what: &str, stats: impl Fn() -> SocketStats) {
-    eventually(what, || stats().sent.queued == 0);
+    let start = Instant::now();
+    while stats().sent.queued > 0 {
+        let seen = stats();
+        assert!(start.elapsed() < SOON, "{what}: still {seen:?}");
+        thread::sleep(Duration::from_millis(1)); // tidy: owned time
+    }
     balanced(what, stats());
 }
 
