@@ -82,11 +82,6 @@ impl Chunks {
         self.octets
     }
 
-    /// Messages that end in here.
-    pub(super) fn messages(&self) -> u64 {
-        self.messages
-    }
-
     /// Appends one message: `head` frames, then `body` frames. `frames` is their number.
     pub(super) fn push(&mut self, head: &[Frame], body: &[Frame]) {
         self.messages += 1;

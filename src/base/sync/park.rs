@@ -107,12 +107,6 @@ impl Parker {
         self.state.swap(AWAKE, Ordering::AcqRel) == NOTIFIED
     }
 
-    /// Takes a wake that came while the thread was awake.
-    pub fn take_wake(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == NOTIFIED
-            && self.state.swap(AWAKE, Ordering::AcqRel) == NOTIFIED
-    }
-
     /// From awake to a way of waiting, unless a wake came first (which is taken).
     fn leave_awake(&self, to: u8) -> bool {
         let left = self
