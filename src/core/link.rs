@@ -65,6 +65,11 @@ impl Link {
         self.peer.load(Ordering::Relaxed)
     }
 
+    /// Has it ever served a peer: was its handshake done?
+    pub(crate) fn is_serving(&self) -> bool {
+        self.peer() != usize::MAX
+    }
+
     /// Writes what there is, unless somebody is at it (who then looks again).
     pub(crate) fn flush(&self, now: Time) -> Flushed {
         if self.writer.begin() {

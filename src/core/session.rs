@@ -163,6 +163,10 @@ impl Session {
     /// engine keeps what it wants to say (one PONG at most) until the last words have left.
     pub(super) fn say(&mut self, socket: &Socket, now: Time, bells: &mut Bells) {
         if self.link.lane.control_octets() > 0 {
+            // The last words: they leave now, if they can. A newcomer that is refused is not
+            // flushed by anybody else.
+            let flushed = self.link.flush(now);
+            self.note(socket, flushed, bells);
             return;
         }
         SCRATCH.with_borrow_mut(|scratch| {
@@ -412,7 +416,9 @@ impl Session {
         bells: &mut Bells,
     ) {
         self.say(socket, now, bells);
-        let was_ready = self.engine.is_ready();
+        // Not the engine's word: it has forgotten, if the fault was its own, and it knows nothing
+        // of a place that was refused.
+        let was_ready = self.link.is_serving();
         if self.link.cut() {
             socket.note_writable(&self.link, bells);
         }
