@@ -3,6 +3,9 @@
 //! PUB/SUB, PUSH/PULL, REQ/REP and their kin over ZMTP 3.1, on a mio reactor, with no hub in the
 //! middle.
 
+// What only tests, benches and fuzz targets use is compiled all the same.
+#![cfg_attr(not(feature = "internals"), allow(dead_code))]
+
 mod api;
 mod base;
 mod core;

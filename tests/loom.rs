@@ -51,7 +51,11 @@ impl Connection {
 
     fn write(&self) {
         loop {
-            assert_eq!(self.at_work.fetch_add(1, Ordering::SeqCst), 0, "one writer at a time");
+            assert_eq!(
+                self.at_work.fetch_add(1, Ordering::SeqCst),
+                0,
+                "one writer at a time"
+            );
             let mut full = false;
             while !full && take_one(&self.queued) {
                 full = !take_one(&self.room);
@@ -62,7 +66,11 @@ impl Connection {
                 }
             }
             self.at_work.fetch_sub(1, Ordering::SeqCst);
-            let again = if full { self.writer.block() } else { self.writer.finish() };
+            let again = if full {
+                self.writer.block()
+            } else {
+                self.writer.finish()
+            };
             if !again {
                 return;
             }
@@ -91,7 +99,11 @@ fn check(room: usize, edge: usize) {
             other.join().expect("a sender");
         }
         let written = connection.written.load(Ordering::SeqCst);
-        assert_eq!(written, 2.min(room + edge), "what fits is written, whoever came when");
+        assert_eq!(
+            written,
+            2.min(room + edge),
+            "what fits is written, whoever came when"
+        );
     });
 }
 

@@ -217,11 +217,6 @@ impl Lane {
         full
     }
 
-    /// Counts a message that was meant for this lane and is gone, its mark being reached.
-    pub fn count_refusal(&self) {
-        self.inner.lock().refused += 1;
-    }
-
     /// Queues subscriptions, in front of the messages that still wait; they count against no
     /// mark. Dropped while the lane is not open, since all of them are said once it opens.
     /// Answers whether it took them.

@@ -33,17 +33,6 @@ impl Outbox {
         self.control.is_empty() && self.chunks.is_empty()
     }
 
-    /// Words of the protocol to write before everything else. Only while no message is partly
-    /// written, as a fresh connection's handshake is.
-    pub fn control(&mut self) -> &mut Vec<u8> {
-        &mut self.control
-    }
-
-    /// Can words be put in without cutting a message in two?
-    pub fn at_boundary(&self) -> bool {
-        self.written == 0 && !self.inside
-    }
-
     /// What to write, first to last.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; tuning::WRITE_SLICES_MAX]) -> usize {
         let control = &self.control[self.control_written..];

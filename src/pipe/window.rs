@@ -82,13 +82,6 @@ impl Window {
         &self.lane
     }
 
-    /// The mark of the lane has changed.
-    pub fn mark_changed(&mut self) -> bool {
-        self.step = self.lane.step();
-        self.until_credit = self.step - self.popped % self.step;
-        self.lane.credit(self.popped)
-    }
-
     /// The lane's counters, exact to the message.
     pub fn stats(&self) -> LaneStats {
         self.lane.note_taken(self.popped);
