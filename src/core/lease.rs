@@ -181,9 +181,7 @@ impl Socket {
             // The same wait as before: no more checks until it ends. The second look makes sure
             // that it has not ended just now, without seeing the mark.
             self.long_wait.store(true, Ordering::SeqCst);
-            if self.set.try_lock().is_none() {
-                return None;
-            }
+            self.set.try_lock()?;
             self.long_wait.store(false, Ordering::SeqCst);
             return Some(check());
         };

@@ -228,11 +228,11 @@ impl Socket {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         let result = state.send(self, to, body, &mut bells);
-        let waits = match (&result, to) {
-            (Err(Refused::By(Refusal::Full)), To::Anyone | To::InTurn) => true,
-            (Err(Refused::By(Refusal::Busy)), To::InTurn) => true,
-            _ => false,
-        };
+        let waits = matches!(
+            (&result, to),
+            (Err(Refused::By(Refusal::Full)), To::Anyone | To::InTurn)
+                | (Err(Refused::By(Refusal::Busy)), To::InTurn)
+        );
         if waits {
             state.send_waiters.enter(place, waker);
         } else {
