@@ -117,7 +117,7 @@ pub trait Selector: Send {
     /// ever), and fills `ready` (which it clears first). A bell is not listed in `ready`.
     ///
     /// # Errors
-    /// `Interrupted` when a signal came; anything else is a fault of the system.
+    /// `Interrupted` when a signal came while it waited; anything else is a fault of the system.
     fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Watches a source for both directions, under `token`. Present readiness is reported.

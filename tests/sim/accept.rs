@@ -79,7 +79,7 @@ impl Net {
             self.lose(stream);
             return Err(ErrorKind::ConnectionAborted.into());
         }
-        self.note("accept", id, u64::from(stream.cast_unsigned()));
+        self.note("accept", id, u64::from(stream as u32));
         Ok(stream)
     }
 
@@ -141,7 +141,7 @@ impl Net {
         let state = StreamState::new(Phase::With(id), to, from);
         self.streams.insert(server, state);
         self.streams.get_mut(&id).expect("listed").phase = Phase::With(server);
-        self.note("connected", id, u64::from(server.cast_unsigned()));
+        self.note("connected", id, u64::from(server as u32));
         self.owe_edges(id, false, true);
         self.tell(id, false, true);
         let acceptor = self.acceptors.get_mut(&listener).expect("listed");

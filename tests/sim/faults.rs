@@ -11,7 +11,7 @@ use super::dice::Dice;
 pub type Rate = u32;
 
 /// The weather of one run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
     /// Not a fault but the nature of the network: the longest way of an octet.
     pub latency_max: Duration,
@@ -26,7 +26,7 @@ pub struct Faults {
     pub would_block: Rate,
     /// A poll tells of a source with nothing new.
     pub spurious: Rate,
-    /// A poll is interrupted.
+    /// A reactor's poll that finds nothing is interrupted.
     pub interrupted: Rate,
     /// An edge is told late, and so after later edges of other sources.
     pub late_edge: Rate,

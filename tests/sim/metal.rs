@@ -76,6 +76,10 @@ impl Metal for SimMetal {
         self.net().for_library.throw()
     }
 
+    fn may_block(&self) -> bool {
+        false // the one thread turns the reactors too
+    }
+
     fn selector(&self) -> io::Result<Box<dyn Selector>> {
         let id = self.net().open_selector();
         Ok(Box::new(SimSelector {

@@ -264,19 +264,8 @@ fn pump(seed: u64) -> (u64, bool) {
                     }
                 }
             }
-            while told.token == 1 && told.readable {
-                match server.read(&mut got, 64) {
-                    Ok(0) => {
-                        lost = true;
-                        break;
-                    }
-                    Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(_) => {
-                        lost = true;
-                        break;
-                    }
-                }
+            if told.token == 1 && told.readable {
+                lost |= read_all(&*server, &mut got);
             }
         }
         let mut net = metal.net();
@@ -300,6 +289,17 @@ fn pump(seed: u64) -> (u64, bool) {
     );
     let hash = metal.net().trace.hash();
     (hash, lost)
+}
+
+/// Reads until it would block; says whether the connection has come to its end.
+fn read_all(stream: &dyn Stream, got: &mut Vec<u8>) -> bool {
+    loop {
+        match stream.read(got, 64) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
+        }
+    }
 }
 
 #[test]

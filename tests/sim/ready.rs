@@ -76,7 +76,9 @@ impl Net {
         if !self.is_watched(selector) {
             self.outer_poll = Some(selector);
         }
-        if self.dice.chance(self.faults.interrupted) {
+        // Signals end a wait; a poll that finds something does not wait.
+        let would_wait = !self.is_watched(selector) && !self.is_ready(selector);
+        if would_wait && self.dice.chance(self.faults.interrupted) {
             self.note("interrupted", selector, 0);
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -134,7 +136,7 @@ impl Net {
         let serial = entry.serial;
         state.entries.insert(source, entry);
         self.watchers.entry(source).or_default().push(selector);
-        self.note("register", source, u64::from(selector.cast_unsigned()));
+        self.note("register", source, u64::from(selector as u32));
         let (readable, writable) = self.present(source);
         self.owe_edges(source, readable, writable);
         if readable || writable {
@@ -150,7 +152,7 @@ impl Net {
         }
         state.pending.retain(|pending| *pending != source);
         self.unwatch(selector, source);
-        self.note("deregister", source, u64::from(selector.cast_unsigned()));
+        self.note("deregister", source, u64::from(selector as u32));
         Ok(())
     }
 

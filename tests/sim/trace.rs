@@ -12,18 +12,13 @@ use super::dice::mix;
 #[derive(Debug)]
 pub struct Trace {
     hash: u64,
-    events: u64,
     aloud: bool,
 }
 
 impl Trace {
     /// An empty trace; `aloud` prints every event as it happens.
     pub fn new(aloud: bool) -> Trace {
-        Trace {
-            hash: 0,
-            events: 0,
-            aloud,
-        }
+        Trace { hash: 0, aloud }
     }
 
     /// `what` happened to `who`; `amount` is a size, a delay or an outcome.
@@ -31,12 +26,11 @@ impl Trace {
         if self.aloud {
             eprintln!("{:>14} ns  {what:<16} {who:>5}  {amount}", now.as_nanos());
         }
-        self.events += 1;
         let mut word = 0xCBF2_9CE4_8422_2325; // FNV-1a, for the name
         for octet in what.bytes() {
             word = (word ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01B3);
         }
-        for part in [now.as_nanos(), word, u64::from(who.cast_unsigned()), amount] {
+        for part in [now.as_nanos(), word, u64::from(who as u32), amount] {
             self.hash = mix(self.hash.wrapping_add(part).wrapping_add(1));
         }
     }
@@ -44,10 +38,5 @@ impl Trace {
     /// The hash of all events so far.
     pub fn hash(&self) -> u64 {
         self.hash
-    }
-
-    /// How many events there were.
-    pub fn events(&self) -> u64 {
-        self.events
     }
 }

@@ -1,7 +1,7 @@
 //! The world against its own rules: time, tasks, reactors, and the failures it must notice.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::pending,
     rc::Rc,
     sync::{
@@ -16,7 +16,7 @@ use hubless::{
     internals::reactor::{Reactor, Tenant},
 };
 
-use super::world::World;
+use super::{seeds, world::World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,6 +59,39 @@ fn being_late_is_a_failure() {
     let world_ = world.clone();
     world.spawn("too long", async move { world_.sleep(SECOND * 2).await });
     world.run(SECOND);
+}
+
+#[test]
+fn every_seed_is_a_run_of_its_own_that_repeats() {
+    seeds::each("every_seed_is_a_run_of_its_own", |world| {
+        let mut dice = world.dice();
+        let world_ = world.clone();
+        world.spawn("wanders", async move {
+            for step in 0..5 {
+                let wait = Duration::from_nanos(dice.below(1 << 30));
+                world_.note("wander", step, 0);
+                world_.sleep(wait).await;
+            }
+            world_.heal();
+        });
+        world.run(SECOND * 10)
+    });
+}
+
+#[test]
+#[should_panic(expected = "the same seed must give the same trace")]
+fn a_seed_that_does_not_repeat_is_a_failure() {
+    let runs = Cell::new(0);
+    seeds::each("unlike", |_| {
+        runs.set(runs.get() + 1);
+        runs.get()
+    });
+}
+
+#[test]
+#[should_panic(expected = "another seed gave the same trace")]
+fn seeds_that_change_nothing_are_a_failure() {
+    seeds::each("alike", |_| 7);
 }
 
 /// Counts how often it was driven and swept, and asks to be driven once more at a time.
