@@ -1,0 +1,305 @@
+"""The other side of the interop tests: real libzmq sockets, driven over stdin and stdout.
+
+Each line of stdin is a command, a JSON object: `do` names a function below that is marked as one,
+the other members are its arguments. Each command is answered, in order, by one line: a JSON object
+with `ok`, what the function gave, or `error`. Octets travel as hexadecimal. Whatever waits has a
+limit in milliseconds and says what it waited for. The program ends with its input.
+"""
+
+import json
+import os
+import select
+import sys
+import threading
+import time
+
+import zmq
+
+CONTEXT = zmq.Context()
+SOCKETS = {}
+STREAMS = {}
+COMMANDS = {}
+
+
+def command(function):
+    """Marks a function as a command."""
+    COMMANDS[function.__name__] = function
+    return function
+
+
+# ---- sockets and their endpoints
+
+
+@command
+def make(socket, type, options):
+    """Makes a socket of a type, with options by their names in zmq."""
+    made = CONTEXT.socket(getattr(zmq, type))
+    made.setsockopt(zmq.LINGER, 0)
+    for name, value in options.items():
+        value = bytes.fromhex(value) if isinstance(value, str) else value
+        made.setsockopt(getattr(zmq, name), value)
+    SOCKETS[socket] = made
+
+
+@command
+def bind(socket, endpoint):
+    SOCKETS[socket].bind(endpoint)
+    bound = SOCKETS[socket].getsockopt(zmq.LAST_ENDPOINT)
+    return {"endpoint": bound.rstrip(b"\0").decode()}
+
+
+@command
+def connect(socket, endpoint):
+    SOCKETS[socket].connect(endpoint)
+
+
+@command
+def disconnect(socket, endpoint):
+    SOCKETS[socket].disconnect(endpoint)
+
+
+@command
+def close(socket, linger):
+    """Closes a socket; `linger` in milliseconds."""
+    SOCKETS.pop(socket).close(linger)
+
+
+# ---- single messages
+
+
+@command
+def subscribe(socket, topic):
+    SOCKETS[socket].subscribe(bytes.fromhex(topic))
+
+
+@command
+def unsubscribe(socket, topic):
+    SOCKETS[socket].unsubscribe(bytes.fromhex(topic))
+
+
+def put(made, frames, limit, what):
+    """Sends, waiting for room; a ROUTER that must route waits for its peer, too."""
+    made.sndtimeo = limit
+    until = time.monotonic() + limit / 1000
+    while True:
+        try:
+            return made.send_multipart(frames)
+        except zmq.Again:
+            raise TimeoutError(f"no room for {what} in {limit} ms") from None
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH or time.monotonic() > until:
+                raise
+            time.sleep(0.001)
+
+
+def take(made, limit, what):
+    made.rcvtimeo = limit
+    try:
+        return made.recv_multipart()
+    except zmq.Again:
+        raise TimeoutError(f"{what} did not come in {limit} ms") from None
+
+
+@command
+def send(socket, frames, limit):
+    put(SOCKETS[socket], [bytes.fromhex(frame) for frame in frames], limit, "a message")
+
+
+@command
+def recv(socket, limit):
+    frames = take(SOCKETS[socket], limit, f"a message for {socket}")
+    return {"frames": [frame.hex() for frame in frames]}
+
+
+@command
+def recv_if_any(socket, limit):
+    """A message, or null if none came within the limit."""
+    made = SOCKETS[socket]
+    if not made.poll(limit):
+        return {"frames": None}
+    return {"frames": [frame.hex() for frame in made.recv_multipart()]}
+
+
+@command
+def echo(socket, count, limit):
+    """Sends back whole messages, as they came."""
+    made = SOCKETS[socket]
+    for number in range(count):
+        put(made, take(made, limit, f"message {number} to echo"), limit, f"echo {number}")
+
+
+# ---- bodies that both sides can make up: octet n of a frame is n modulo 251
+
+
+def body(octets):
+    return (bytes(range(251)) * (octets // 251 + 1))[:octets]
+
+
+@command
+def send_bodies(socket, envelope, octets, limit):
+    """Sends one message: the envelope, then a frame of each length."""
+    frames = [bytes.fromhex(frame) for frame in envelope]
+    put(SOCKETS[socket], frames + [body(n) for n in octets], limit, f"bodies {octets[:8]}")
+
+
+@command
+def recv_bodies(socket, envelope, octets, limit):
+    """Receives one message: `envelope` frames of any kind, then a frame of each length."""
+    what = f"bodies of {octets[:8]} octets"
+    frames = take(SOCKETS[socket], limit, what)[envelope:]
+    if [len(frame) for frame in frames] != octets:
+        raise ValueError(f"awaited {what}, came {[len(frame) for frame in frames][:8]}")
+    if any(frame != body(len(frame)) for frame in frames):
+        raise ValueError(f"{what}: the octets are not those that were sent")
+
+
+# ---- runs of numbered messages: the last frame is the number, eight octets, big-endian
+
+
+@command
+def send_numbers(socket, envelope, first, count, limit):
+    made = SOCKETS[socket]
+    envelope = [bytes.fromhex(frame) for frame in envelope]
+    for number in range(first, first + count):
+        put(made, envelope + [number.to_bytes(8, "big")], limit, f"number {number}")
+
+
+@command
+def recv_numbers(socket, first, count, limit):
+    made = SOCKETS[socket]
+    for number in range(first, first + count):
+        frames = take(made, limit, f"number {number}")
+        came = int.from_bytes(frames[-1], "big")
+        if came != number:
+            raise ValueError(f"awaited number {number}, came {came}")
+
+
+@command
+def fill(socket, envelope, first, quiet):
+    """Sends numbers until there is no room for `quiet` milliseconds. Says how many."""
+    made = SOCKETS[socket]
+    made.sndtimeo = quiet
+    envelope = [bytes.fromhex(frame) for frame in envelope]
+    number = first
+    try:
+        while True:
+            made.send_multipart(envelope + [number.to_bytes(8, "big")])
+            number += 1
+    except zmq.Again:
+        return {"count": number - first}
+
+
+@command
+def recv_from(socket, first, limit):
+    """Receives numbers, each greater than the one before, until one is `first` or more."""
+    made = SOCKETS[socket]
+    last = -1
+    while last < first:
+        came = int.from_bytes(take(made, limit, f"number {first} or more")[-1], "big")
+        if came <= last:
+            raise ValueError(f"number {came} came after {last}")
+        last = came
+    return {"last": last}
+
+
+# ---- streams: a thread that publishes round after round while the program takes commands
+
+
+class Stream(threading.Thread):
+    """Publishes (topic, number) for each topic, some thousand rounds a second, and keeps what an
+    XPUB is told meanwhile. It owns its socket until it has stopped."""
+
+    def __init__(self, made, topics):
+        super().__init__(daemon=True)
+        self.made, self.topics = made, topics
+        self.rounds, self.told = 0, []
+        self.stopped = threading.Event()
+
+    def run(self):
+        while not self.stopped.is_set():
+            number = self.rounds.to_bytes(8, "big")
+            for topic in self.topics:
+                self.made.send_multipart([topic, number])
+            self.rounds += 1
+            if self.made.type == zmq.XPUB:
+                while self.made.poll(0):
+                    self.told.append(self.made.recv())
+            if self.rounds % 10 == 0:
+                time.sleep(0.002)
+
+
+@command
+def stream(socket, topics):
+    """Begins a stream."""
+    STREAMS[socket] = Stream(SOCKETS[socket], [bytes.fromhex(topic) for topic in topics])
+    STREAMS[socket].start()
+
+
+@command
+def stop(socket):
+    """Ends a stream. Says how many rounds there were, and what an XPUB was told."""
+    ended = STREAMS.pop(socket)
+    ended.stopped.set()
+    ended.join()
+    return {"count": ended.rounds, "frames": [told.hex() for told in ended.told]}
+
+
+@command
+def recv_topics(socket, topics, run, limit):
+    """Receives (topic, number) until the last `run` messages have had exactly these topics. In
+    each topic the numbers must follow one another from the first that came."""
+    made = SOCKETS[socket]
+    wanted = {bytes.fromhex(topic) for topic in topics}
+    numbers, seen, since, received = {}, set(), 0, 0
+    until = time.monotonic() + limit / 1000
+    while since < run or seen != wanted:
+        if time.monotonic() > until:
+            raise TimeoutError(f"no run of {run} messages with {wanted}: last run had {seen}")
+        topic, number = take(made, limit, f"a message of {wanted}")
+        number = int.from_bytes(number, "big")
+        if numbers.get(topic, number - 1) != number - 1:
+            raise ValueError(f"{topic}: number {number} came after {numbers[topic]}")
+        numbers[topic] = number
+        received += 1
+        if topic in wanted:
+            seen.add(topic)
+            since += 1
+        else:
+            seen, since = set(), 0
+    return {"count": received}
+
+
+# ---- the program
+
+
+def lines():
+    """The lines of stdin. While it waits for them, it lets the sockets see to what happens to them:
+    libzmq leaves that to the next call that uses the socket, such as the one for `events`."""
+    rest = b""
+    while True:
+        idle = {made.fd: made for name, made in SOCKETS.items() if name not in STREAMS}
+        ready, _, _ = select.select([0, *idle], [], [])
+        for descriptor in ready:
+            if descriptor in idle:
+                idle[descriptor].events
+        if 0 in ready:
+            octets = os.read(0, 65536)
+            if not octets:
+                return
+            *whole, rest = (rest + octets).split(b"\n")
+            yield from whole
+
+
+def main():
+    for line in lines():
+        arguments = json.loads(line)
+        name = arguments.pop("do")
+        try:
+            answer = {"ok": True, **(COMMANDS[name](**arguments) or {})}
+        except Exception as error:  # whatever it is, the test shall see it
+            answer = {"ok": False, "error": f"{type(error).__name__}: {error}".replace('"', "'")}
+        print(json.dumps(answer, separators=(",", ":")), flush=True)
+    CONTEXT.destroy(linger=0)
+
+
+main()
