@@ -1,0 +1,211 @@
+//! Every example runs to its end and prints what it is there to show.
+//!
+//! Cargo builds the examples together with the tests (`cargo test`, or `cargo build --examples`
+//! first when only this file is run); here they are found beside the test and run with a limit
+//! of time.
+
+use std::{
+    env,
+    io::Read,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+/// An example takes a second or two; this is for a machine that is busy.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A process that is killed, should the test end before it.
+struct Running {
+    name: String,
+    child: Child,
+    printed: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(name: &str, arguments: &[&str]) -> Running {
+        let mut child = Command::new(example(name))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("to start the example");
+        let mut stdout = child.stdout.take().expect("the output is piped");
+        let (tell, printed) = mpsc::channel();
+        thread::spawn(move || {
+            let mut text = String::new();
+            stdout
+                .read_to_string(&mut text)
+                .expect("its output is text");
+            // Nobody listens any more once the test has failed.
+            tell.send(text).ok();
+        });
+        Running {
+            name: format!("{name} {}", arguments.join(" ")),
+            child,
+            printed,
+        }
+    }
+
+    /// What it printed, once it has ended; it must end well.
+    fn finish(mut self) -> String {
+        let Ok(text) = self.printed.recv_timeout(LIMIT) else {
+            self.child.kill().expect("to kill it");
+            let text = self.printed.recv().expect("what it printed");
+            panic!("{} has not ended; it printed:\n{text}", self.name);
+        };
+        let status = self.child.wait().expect("it has ended");
+        assert!(
+            status.success(),
+            "{}: {status}; it printed:\n{text}",
+            self.name
+        );
+        text
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, mostly.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// `target/debug/examples/NAME`, beside `target/debug/deps/` where this test is.
+fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let profile = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("a target directory");
+    let path = profile.join("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: cargo build --examples",
+        path.display()
+    );
+    path
+}
+
+/// Runs an example alone.
+fn run(name: &str, arguments: &[&str]) -> String {
+    Running::start(name, arguments).finish()
+}
+
+/// A path that two processes can meet at.
+fn ipc() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (pid, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let path = env::temp_dir().join(format!("hubless-example-{pid}-{next}"));
+    format!("ipc://{}", path.display())
+}
+
+#[track_caller]
+fn assert_lines(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(
+            text.lines().any(|it| it.trim() == *line),
+            "no {line:?} in:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn tour() {
+    let text = run("tour", &[]);
+    for transport in ["tcp   ", "ipc   ", "inproc"] {
+        assert_lines(
+            &text,
+            &[
+                &format!("{transport}   ann: peel, slice, fry     bob: wash, dry, sweep"),
+                &format!("{transport}   \"weather.\" hears weather.oslo 4°, weather.rome 21°"),
+            ],
+        );
+    }
+    assert_lines(
+        &text,
+        &[
+            "Push     3 queued; the next came back: job 4",
+            "now the worker starts, and takes job 1, job 2, job 3",
+            "Pub      100 published, 6 queued, 94 dropped and counted",
+            "now the subscriber wakes, and finds 6",
+        ],
+    );
+    assert_eq!(
+        text.matches("\"world\" → \"hello world\"").count(),
+        3,
+        "{text}"
+    );
+}
+
+/// The value behind `key=` in a line of `perf`.
+#[track_caller]
+fn value(text: &str, key: &str) -> f64 {
+    let word = text
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix(key));
+    let word = word.unwrap_or_else(|| panic!("no {key} in {text:?}"));
+    word.parse().expect("a number")
+}
+
+#[test]
+fn perf_throughput() {
+    for (receiver, sender) in [("pull", "push"), ("router", "dealer"), ("sub", "pub")] {
+        let at = ipc();
+        let receiver = Running::start("perf", &[receiver, &at, "100", "2000"]);
+        let sent = run("perf", &[sender, &at, "100", "2000"]);
+        assert_eq!(sent.trim(), "sent=2000 unsent=0 dropped=0");
+        let received = receiver.finish();
+        assert_eq!(value(&received, "lost="), 0.0);
+        assert!(value(&received, "msgs/s=") > 0.0);
+    }
+    assert_eq!(
+        value(&run("perf", &["inproc-thr", "100", "2000"]), "lost="),
+        0.0
+    );
+}
+
+#[test]
+fn perf_latency_and_connections() {
+    let at = ipc();
+    let rep = Running::start("perf", &["rep", &at, "1", "100"]);
+    let times = run("perf", &["req", &at, "1", "100"]);
+    assert!(value(&times, "p50_us=") <= value(&times, "p99_us="));
+    assert_eq!(rep.finish().trim(), "answered=100");
+    let at = ipc();
+    let rep = Running::start("perf", &["rep", &at, "1", "20"]);
+    assert!(value(&run("perf", &["conn", &at, "1", "20"]), "conns/s=") > 0.0);
+    assert_eq!(rep.finish().trim(), "answered=20");
+    assert!(value(&run("perf", &["inproc-lat", "1", "100"]), "mean_us=") > 0.0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn perf_memory() {
+    for kind in ["pull", "router", "rep"] {
+        let at = ipc();
+        let peers = Running::start("perf", &["peers", kind, &at, "20"]);
+        let memory = run("perf", &["idle", kind, &at, "20"]);
+        assert!(value(&memory, "after_kb=") >= value(&memory, "bound_kb="));
+        assert_eq!(peers.finish().trim(), "peers=20");
+    }
+}
+
+#[test]
+fn perf_explains_itself() {
+    for arguments in [
+        &["pull", "tcp://127.0.0.1:1", "1", "zero"][..],
+        &["fly"],
+        &[],
+    ] {
+        let mut command = Command::new(example("perf"));
+        let output = command.args(arguments).output().expect("to run it");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: perf"));
+    }
+}
