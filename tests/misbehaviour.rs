@@ -6,4 +6,8 @@
 
 #[path = "misbehaviour/handshake.rs"]
 mod handshake;
+#[path = "misbehaviour/heartbeat.rs"]
+mod heartbeat;
 mod raw;
+#[path = "misbehaviour/traffic.rs"]
+mod traffic;

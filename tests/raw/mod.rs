@@ -93,7 +93,7 @@ enum Stream {
 /// One end of a connection, without any protocol of its own.
 pub struct Peer {
     stream: Stream,
-    /// Its own address, as the socket's events tell it; empty over a Unix socket.
+    /// What the socket's events call it: its address; over a Unix socket, the socket's own.
     pub name: String,
 }
 
@@ -107,7 +107,7 @@ impl Peer {
             stream.set_write_timeout(Some(SOON)).expect("a timeout");
             return Peer {
                 stream: Stream::Unix(stream),
-                name: String::new(),
+                name: at.clone(),
             };
         }
         let address = at.strip_prefix("tcp://").expect("TCP");

@@ -20,7 +20,7 @@ pub trait Attacked: Sized {
     /// What the good peer is.
     type Good;
 
-    fn bind(&self) -> Endpoint;
+    fn bind(&self, at: &str) -> Endpoint;
     fn monitor(&self) -> Monitor;
     fn build(builder: Builder<Self>) -> Self;
 
@@ -43,9 +43,14 @@ pub struct Stand<S: Attacked> {
 
 impl<S: Attacked> Stand<S> {
     pub fn new(builder: Builder<S>) -> Stand<S> {
+        Stand::at("tcp://127.0.0.1:0", builder)
+    }
+
+    /// A stand bound there.
+    pub fn at(endpoint: &str, builder: Builder<S>) -> Stand<S> {
         let socket = S::build(builder);
         let events = socket.monitor();
-        let at = socket.bind();
+        let at = socket.bind(endpoint);
         let good = socket.good(&at);
         let mut stand = Stand {
             socket,
@@ -104,8 +109,8 @@ macro_rules! attacked {
         impl Attacked for $kind {
             type Good = $good;
 
-            fn bind(&self) -> Endpoint {
-                self.bind("tcp://127.0.0.1:0").expect("to bind")
+            fn bind(&self, at: &str) -> Endpoint {
+                self.bind(at).expect("to bind")
             }
 
             fn monitor(&self) -> Monitor {
