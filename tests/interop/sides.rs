@@ -31,6 +31,12 @@ pub trait Side {
     fn expect(&self, frames: &[&[u8]]) {
         assert_eq!(self.recv(), frames);
     }
+
+    /// Sends an envelope, then a [`body`] of each length.
+    fn send_bodies(&self, envelope: &[&[u8]], octets: &[usize]);
+
+    /// Receives, and fails unless it is `envelope` frames, then a [`body`] of each length.
+    fn expect_bodies(&self, envelope: usize, octets: &[usize]);
 }
 
 /// What two sides say to each other once they are connected.
@@ -63,6 +69,14 @@ pub fn play((one, other): (&str, &str), dialogue: Dialogue) {
             }
         }
     }
+}
+
+/// What both sides can make up: octet n is n modulo 251.
+fn body(octets: usize) -> Vec<u8> {
+    let period: Vec<u8> = (0..251).collect();
+    let mut body = period.repeat(octets / 251 + 1);
+    body.truncate(octets);
+    body
 }
 
 /// A socket of ours, of a type that is known when the test runs.
@@ -165,6 +179,21 @@ impl Side for Ours {
         .unwrap_or_else(|refused: SendError| panic!("{refused}"));
     }
 
+    fn send_bodies(&self, envelope: &[&[u8]], octets: &[usize]) {
+        let bodies: Vec<_> = octets.iter().map(|&octets| body(octets)).collect();
+        let bodies = bodies.iter().map(Vec::as_slice);
+        self.send(&envelope.iter().copied().chain(bodies).collect::<Vec<_>>());
+    }
+
+    fn expect_bodies(&self, envelope: usize, octets: &[usize]) {
+        let frames = self.recv().split_off(envelope);
+        let came: Vec<_> = frames.iter().map(Vec::len).collect();
+        assert_eq!(came, octets);
+        for frame in frames {
+            assert!(frame == body(frame.len()), "{} octets differ", frame.len());
+        }
+    }
+
     fn recv_within(&self, time: Duration) -> Option<Vec<Vec<u8>>> {
         let received = match self {
             Ours::Pair(socket) => socket.recv_timeout(time),
@@ -220,6 +249,17 @@ impl Side for Theirs<'_> {
 
     fn send(&self, frames: &[&[u8]]) {
         self.ask_within_limit("send", &format!(r#""frames":{}"#, hex_list(frames)));
+    }
+
+    fn send_bodies(&self, envelope: &[&[u8]], octets: &[usize]) {
+        let envelope = hex_list(envelope);
+        let arguments = format!(r#""envelope":{envelope},"octets":{octets:?}"#);
+        self.ask_within_limit("send_bodies", &arguments);
+    }
+
+    fn expect_bodies(&self, envelope: usize, octets: &[usize]) {
+        let arguments = format!(r#""envelope":{envelope},"octets":{octets:?}"#);
+        self.ask_within_limit("recv_bodies", &arguments);
     }
 
     fn recv_within(&self, time: Duration) -> Option<Vec<Vec<u8>>> {
