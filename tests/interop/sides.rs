@@ -3,13 +3,17 @@
 //! A dialogue is written once, for two [`Side`]s, and played with either side being ours. Frames
 //! are as libzmq shows them: a ROUTER's messages begin with a routing id.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, thread, time::Duration};
 
 use hubless::{
-    Dealer, Message, Pair, Pub, Pull, Push, Rep, Req, Responder, Router, SendError, Sub, XPub, XSub,
+    Dealer, EventKind, Message, Monitor, Pair, Pub, Pull, Push, Rep, Req, Responder, Router,
+    SendError, Sub, XPub, XSub,
 };
 
-use super::{LIMIT, Peer, Scratch, Theirs, hex, hex_list};
+use super::{LIMIT, Peer, Scratch, Theirs, hex, hex_list, number};
+
+/// What a side does while the test goes on. Call it to wait for its end.
+pub type Job<'a> = Box<dyn FnOnce() + 'a>;
 
 /// One side of a dialogue.
 pub trait Side {
@@ -37,18 +41,42 @@ pub trait Side {
 
     /// Receives, and fails unless it is `envelope` frames, then a [`body`] of each length.
     fn expect_bodies(&self, envelope: usize, octets: &[usize]);
+
+    /// Begins to send numbers, 0 to below `count`, each behind the envelope.
+    fn begin_send_numbers(&self, envelope: &[&[u8]], count: u64) -> Job<'_>;
+
+    /// Begins to receive them; the job fails unless all come in order.
+    fn begin_recv_numbers(&self, count: u64) -> Job<'_>;
 }
 
 /// What two sides say to each other once they are connected.
 pub type Dialogue = fn(&dyn Side, &dyn Side);
 
 /// Plays a dialogue in all eight ways: which side is ours, which is bound, over what.
-pub fn play((one, other): (&str, &str), dialogue: Dialogue) {
+pub fn play(kinds: (&str, &str), dialogue: Dialogue) {
+    play_where(kinds, dialogue, |_, _, _| true);
+}
+
+/// Plays a dialogue that takes its time in four of them, in which every two choices meet.
+pub fn play_half(kinds: (&str, &str), dialogue: Dialogue) {
+    play_where(kinds, dialogue, |first_is_ours, first_binds, tcp| {
+        first_is_ours ^ first_binds ^ tcp
+    });
+}
+
+fn play_where(
+    (one, other): (&str, &str),
+    dialogue: Dialogue,
+    wanted: fn(first_is_ours: bool, first_binds: bool, tcp: bool) -> bool,
+) {
     let (peer, scratch) = (Peer::start(), Scratch::new());
     for first_is_ours in [true, false] {
         for first_binds in [true, false] {
             let name = format!("{one}-{other}-{first_is_ours}-{first_binds}");
             for endpoint in scratch.endpoints(&name) {
+                if !wanted(first_is_ours, first_binds, endpoint.starts_with("tcp:")) {
+                    continue;
+                }
                 println!("{name} at {endpoint}");
                 let (ours, theirs);
                 let (first, second): (&dyn Side, &dyn Side) = if first_is_ours {
@@ -95,14 +123,15 @@ pub enum Ours {
 }
 
 impl Ours {
-    /// A socket of that type; those that may have a routing id have this one.
+    /// A socket of that type; those that may have a routing id have this one, an XPUB waits at
+    /// its mark.
     pub fn new(kind: &str, id: &str) -> Ours {
         let made = "a socket";
         match kind {
             "PAIR" => Ours::Pair(Pair::new().expect(made)),
             "PUB" => Ours::Pub(Pub::new().expect(made)),
             "SUB" => Ours::Sub(Sub::new().expect(made)),
-            "XPUB" => Ours::XPub(XPub::new().expect(made)),
+            "XPUB" => Ours::XPub(XPub::builder().no_drop(true).build().expect(made)),
             "XSUB" => Ours::XSub(XSub::new().expect(made)),
             "REQ" => Ours::Req(Req::builder().routing_id(id).build().expect(made)),
             "REP" => Ours::Rep(Rep::new().expect(made), Cell::default()),
@@ -132,6 +161,51 @@ macro_rules! each {
             Ours::Pull($socket) => $call,
         }
     };
+}
+
+impl Ours {
+    /// The same socket, for another thread.
+    fn share(&self) -> Ours {
+        match self {
+            Ours::Pair(socket) => Ours::Pair(socket.clone()),
+            Ours::Pub(socket) => Ours::Pub(socket.clone()),
+            Ours::Sub(socket) => Ours::Sub(socket.clone()),
+            Ours::XPub(socket) => Ours::XPub(socket.clone()),
+            Ours::XSub(socket) => Ours::XSub(socket.clone()),
+            Ours::Req(socket) => Ours::Req(socket.clone()),
+            Ours::Rep(socket, _) => Ours::Rep(socket.clone(), Cell::default()),
+            Ours::Dealer(socket) => Ours::Dealer(socket.clone()),
+            Ours::Router(socket) => Ours::Router(socket.clone()),
+            Ours::Push(socket) => Ours::Push(socket.clone()),
+            Ours::Pull(socket) => Ours::Pull(socket.clone()),
+        }
+    }
+
+    fn in_thread(&self, run: impl FnOnce(Ours) + Send + 'static) -> Job<'static> {
+        let ours = self.share();
+        let thread = thread::spawn(move || run(ours));
+        Box::new(|| thread.join().expect("the thread's checks hold"))
+    }
+}
+
+/// A ROUTER never waits for room; a monitor does, if it has watched since there was some.
+fn send_with_room(router: &Router, events: &Monitor, message: Message) -> Result<(), SendError> {
+    let mut sent = router.send(message);
+    while let Err(SendError::Full(message)) = sent {
+        await_event(events, |kind| matches!(kind, EventKind::Drained));
+        sent = router.send(message);
+    }
+    sent
+}
+
+/// Waits for an event of that kind, past all others.
+pub fn await_event(events: &Monitor, mut wanted: impl FnMut(&EventKind) -> bool) {
+    while !wanted(
+        &events
+            .recv_timeout(LIMIT)
+            .expect("the event within the limit")
+            .kind,
+    ) {}
 }
 
 impl Side for Ours {
@@ -194,6 +268,33 @@ impl Side for Ours {
         }
     }
 
+    fn begin_send_numbers(&self, envelope: &[&[u8]], count: u64) -> Job<'_> {
+        let envelope: Vec<_> = envelope.iter().map(|frame| frame.to_vec()).collect();
+        self.in_thread(move |ours| {
+            let envelope: Vec<_> = envelope.iter().map(Vec::as_slice).collect();
+            let events = each!(&ours, socket => socket.monitor());
+            for n in 0..count {
+                let body = number(n);
+                let frames = [&envelope[..], &[&body]].concat();
+                match &ours {
+                    Ours::Router(router) => {
+                        let message = frames.iter().copied().collect();
+                        send_with_room(router, &events, message).expect("a peer of that name");
+                    }
+                    _ => ours.send(&frames),
+                }
+            }
+        })
+    }
+
+    fn begin_recv_numbers(&self, count: u64) -> Job<'_> {
+        self.in_thread(move |ours| {
+            for n in 0..count {
+                assert_eq!(ours.recv().last().expect("a frame"), &number(n), "{n}");
+            }
+        })
+    }
+
     fn recv_within(&self, time: Duration) -> Option<Vec<Vec<u8>>> {
         let received = match self {
             Ours::Pair(socket) => socket.recv_timeout(time),
@@ -216,12 +317,14 @@ impl Side for Ours {
 }
 
 impl<'a> Theirs<'a> {
-    /// A socket of that type; those that may have a routing id have this one.
+    /// A socket of that type; those that may have a routing id have this one, an XPUB waits at
+    /// its mark.
     pub fn new(peer: &'a Peer, kind: &str, id: &str) -> Theirs<'a> {
         let id = hex(id.as_bytes());
         match kind {
             "REQ" | "DEALER" => peer.socket(kind, &[("ROUTING_ID", &id)]),
             "ROUTER" => peer.socket(kind, &[("ROUTING_ID", &id), ("ROUTER_MANDATORY", "1")]),
+            "XPUB" => peer.socket(kind, &[("XPUB_NODROP", "1")]),
             _ => peer.socket(kind, &[]),
         }
     }
@@ -260,6 +363,16 @@ impl Side for Theirs<'_> {
     fn expect_bodies(&self, envelope: usize, octets: &[usize]) {
         let arguments = format!(r#""envelope":{envelope},"octets":{octets:?}"#);
         self.ask_within_limit("recv_bodies", &arguments);
+    }
+
+    fn begin_send_numbers(&self, envelope: &[&[u8]], count: u64) -> Job<'_> {
+        let answer = Theirs::begin_send_numbers(self, envelope, 0, count);
+        Box::new(|| _ = answer.get())
+    }
+
+    fn begin_recv_numbers(&self, count: u64) -> Job<'_> {
+        let answer = Theirs::begin_recv_numbers(self, 0, count);
+        Box::new(|| _ = answer.get())
     }
 
     fn recv_within(&self, time: Duration) -> Option<Vec<Vec<u8>>> {
