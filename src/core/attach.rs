@@ -6,7 +6,8 @@
 //!   inproc               attach ─► ready (once both are there) ► gone
 //! ```
 //!
-//! A peer that is gone keeps its key while messages of it are unread.
+//! A peer that is gone keeps its key while messages of it are unread, and while its connection
+//! still delivers what was queued for it.
 
 use std::sync::{Arc, Weak};
 
@@ -14,8 +15,8 @@ use bytes::Bytes;
 
 use super::{
     bells::{Bells, Remote, Word},
+    job::Job,
     link::Link,
-    pollset::Job,
     socket::Socket,
     state::{Phase, State},
 };
@@ -44,6 +45,10 @@ pub(super) struct Attached {
     pub(super) congested: bool,
     /// It came in through a name that we have bound (inproc).
     pub(super) came_in: bool,
+    /// A dialer or a session works for it: it may be gone, and what is queued still leaves.
+    pub(super) served: bool,
+    /// It is gone, and all that it sent is read.
+    pub(super) emptied: bool,
 }
 
 /// How a peer is reached now.
@@ -72,6 +77,8 @@ impl Attached {
             unflushed: false,
             congested: false,
             came_in: false,
+            served: false,
+            emptied: false,
         }
     }
 
@@ -127,14 +134,15 @@ impl Socket {
         }
         let (key, serial) = match newcomer.known {
             Some((key, serial)) => {
-                if state
-                    .peers
-                    .get(key)
-                    .is_none_or(|peer| peer.serial != serial || peer.gone)
-                {
-                    return Err(Reason::Local);
+                match state.peers.get(key).filter(|peer| peer.serial == serial) {
+                    None => return Err(Reason::Local),
+                    // Closed here before it was reached: what was queued for it leaves now.
+                    Some(peer) if peer.gone => {
+                        state.link(key, newcomer, &[], bells);
+                        return Ok((key, serial));
+                    }
+                    Some(_) => (key, serial),
                 }
-                (key, serial)
             }
             None => {
                 let lanes = (
@@ -154,18 +162,11 @@ impl Socket {
             state.follow(self, bells);
             return Err(reason);
         }
-        let attached = &mut state.attached[key];
-        attached.wire = Wire::Link(Arc::clone(newcomer.link));
-        attached.entry = Some(newcomer.entry);
-        attached.info = Some(Arc::clone(newcomer.info));
-        attached.revision = newcomer.revision;
-        newcomer.link.set_peer(key);
         let mut first = Vec::new();
         for topic in state.pattern.subscriptions() {
             encode_subscription(newcomer.revision, true, &topic, &mut first);
         }
-        newcomer.link.lane.open(&first);
-        bells.flush.push(Arc::clone(newcomer.link));
+        state.link(key, newcomer, &first, bells);
         state.follow(self, bells);
         state.peer_came(bells);
         Ok((key, serial))
@@ -185,7 +186,12 @@ impl Socket {
         state.attached[key].entry = None;
         if gone {
             state.detach(self, key, bells);
-        } else {
+            let attached = &mut state.attached[key];
+            attached.served = false;
+            if attached.emptied {
+                state.forget(key);
+            }
+        } else if !state.peers[key].gone {
             state.with_pattern(|pattern, peers, effects| pattern.unready(peers, key, effects));
         }
         state.follow(self, bells);
@@ -195,6 +201,7 @@ impl Socket {
     /// An inproc peer has left.
     pub(super) fn peer_gone(&self, state: &mut State, key: usize, bells: &mut Bells) {
         state.attached[key].wire = Wire::None;
+        state.peers[key].out.discard(true);
         state.detach(self, key, bells);
         state.follow(self, bells);
         state.peer_left(bells);
@@ -248,7 +255,21 @@ impl State {
         (key, serial)
     }
 
-    /// Nothing more is sent to a peer. What it sent may still be read.
+    /// A peer's connection is ready: what is queued leaves, after `first`.
+    fn link(&mut self, key: usize, newcomer: &Newcomer<'_>, first: &[u8], bells: &mut Bells) {
+        let attached = &mut self.attached[key];
+        attached.wire = Wire::Link(Arc::clone(newcomer.link));
+        attached.entry = Some(newcomer.entry);
+        attached.info = Some(Arc::clone(newcomer.info));
+        attached.revision = newcomer.revision;
+        attached.served = true;
+        newcomer.link.set_peer(key);
+        newcomer.link.lane.open(first);
+        bells.flush.push(Arc::clone(newcomer.link));
+    }
+
+    /// Nothing more is sent to a peer. What it sent may still be read, and what is queued for it
+    /// leaves while its connection lasts.
     pub(super) fn detach(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
         if self.peers[key].gone {
             return;
@@ -268,20 +289,47 @@ impl State {
                     word: Word::Gone,
                 });
             }
+            self.attached[key].wire = Wire::None;
+        } else if !self.attached[key].served {
+            // It was never reached, and now nobody tries any more.
+            let unsent = self.peers[key].out.discard(false);
+            self.ends.note_unsent(unsent);
         }
-        self.attached[key].wire = Wire::None;
         self.peers[key].out.close_writer();
         self.with_pattern(|pattern, peers, effects| pattern.detach(peers, key, effects));
         let _ = socket;
     }
 
-    /// A peer that was gone is read to the end.
+    /// A peer that was gone is read to the end: it is forgotten once its connection has ended,
+    /// too.
     pub(super) fn forget(&mut self, key: usize) {
+        if let Some(attached) = self.attached.get_mut(key) {
+            attached.emptied = true;
+            if attached.served {
+                return;
+            }
+        }
         if let Some(peer) = self.peers.try_remove(key) {
             self.attached.remove(key);
-            self.past.0 = self.past.0.plus(peer.out.stats());
             self.past.1 = self.past.1.plus(peer.window.stats());
+            self.leaving.push(peer.out);
+            self.settle_leaving();
         }
+    }
+
+    /// Counts what went through lanes that are done with.
+    pub(super) fn settle_leaving(&mut self) {
+        let past = &mut self.past.0;
+        self.leaving.retain(|lane| {
+            let mut stats = lane.stats();
+            if stats.queued > 0 && Arc::strong_count(lane) > 1 {
+                return true;
+            }
+            // Nobody is left who could read it.
+            stats.lost += std::mem::take(&mut stats.queued);
+            *past = past.plus(stats);
+            false
+        });
     }
 
     /// The receiver has read far enough: whoever fills the lane may go on.

@@ -6,7 +6,7 @@ use std::{sync::Arc, task::Waker};
 
 use bytes::Bytes;
 
-use super::{link::Link, pollset::Job, socket::Socket};
+use super::{job::Job, link::Link, socket::Socket};
 use crate::base::sync::{Rank, assert_unlocked};
 
 /// Notes of what to do outside the locks.

@@ -17,7 +17,8 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use super::{
     bells::Bells,
-    pollset::{Closing, Job, PollSet},
+    job::{Closing, Job},
+    pollset::PollSet,
     session::{Fare, Session},
     socket::Socket,
 };
@@ -282,12 +283,12 @@ impl Dialer {
 
     /// Ends for good; so does the peer.
     fn stop(&mut self, socket: &Socket, reason: Reason, bells: &mut Bells) -> Fate {
-        if let Some((key, serial)) = self.peer.take() {
-            socket.peer_lost(key, serial, true, bells);
-        }
         self.lanes.0.close_reader();
         self.lanes.0.discard(false);
         self.lanes.1.close_writer();
+        if let Some((key, serial)) = self.peer.take() {
+            socket.peer_lost(key, serial, true, bells);
+        }
         socket.tell(
             EventKind::ConnectStopped(reason),
             &self.endpoint,

@@ -5,11 +5,7 @@
 
 use std::{io, time::Duration};
 
-use super::{
-    bells::Bells,
-    pollset::{Job, PollSet},
-    socket::Socket,
-};
+use super::{bells::Bells, job::Job, pollset::PollSet, socket::Socket};
 use crate::base::{sync::Ordering, time::Time};
 
 impl Socket {

@@ -8,8 +8,9 @@ use std::{
 use super::{
     bells::Bells,
     dialer::Dialer,
+    job::{Closing, Job},
     listener::Listener,
-    pollset::{Closing, Job, PollSet},
+    pollset::PollSet,
     socket::{Net, Socket},
     state::{Phase, State},
     wait::Place,
@@ -117,7 +118,9 @@ impl Socket {
             let mut bells = Bells::default();
             let mut state = self.state.lock();
             let both = (Arc::clone(&lanes.0), Arc::clone(&lanes.1));
-            peer = Some(state.attach(self, &shared, both));
+            let (key, serial) = state.attach(self, &shared, both);
+            state.attached[key].served = true;
+            peer = Some((key, serial));
             state.follow(self, &mut bells);
             state.peer_came(&mut bells);
             drop(state);
@@ -234,7 +237,7 @@ impl Socket {
     pub(super) fn closed(&self, unsent: u64, bells: &mut Bells) {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
-        state.ends.unsent = unsent;
+        state.ends.note_unsent(unsent);
         bells.wakers.extend(state.change_waiters.all());
         drop(state);
         self.hub.close(&mut bells.wakers);
@@ -449,6 +452,11 @@ impl Tenant for Socket {
 }
 
 impl Ends {
+    /// Messages were thrown away.
+    pub(super) fn note_unsent(&mut self, messages: u64) {
+        self.unsent += messages;
+    }
+
     /// A connected endpoint's peer was replaced by another.
     pub(super) fn move_peer(&mut self, from: (usize, u64), to: (usize, u64)) {
         if let Some(end) = self.list.iter_mut().find(|end| end.peer == Some(from)) {

@@ -11,7 +11,6 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     io,
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -21,6 +20,7 @@ use slab::Slab;
 use super::{
     bells::Bells,
     dialer::{Dialer, Fate},
+    job::{Closing, Job},
     listener::Listener,
     session::{Fare, Session},
     socket::Socket,
@@ -34,44 +34,6 @@ use crate::{
     engine::Fault,
     reactor::metal::{Ready, Selector, SourceId, Stream},
 };
-
-/// What other threads ask of whoever drives the set.
-pub(crate) enum Job {
-    /// Take a listener in.
-    Listen(Box<Listener>),
-    /// Take a dialer in.
-    Dial(Box<Dialer>),
-    /// A name was looked up.
-    Resolved {
-        entry: usize,
-        question: u64,
-        found: io::Result<Vec<SocketAddr>>,
-    },
-    /// The lane of a session that stopped reading has room.
-    Resume { entry: usize, serial: u64 },
-    /// Close a peer's connection.
-    Close {
-        entry: usize,
-        serial: u64,
-        reason: Reason,
-    },
-    /// Close a peer's connection and make it anew.
-    Redial { entry: usize, serial: u64 },
-    /// The same for an inproc peer.
-    RedialInproc { key: usize, serial: u64 },
-    /// End the endpoint of this number (`None`: all), delivering what is queued until then.
-    Shut {
-        endpoint: Option<u64>,
-        until: Closing,
-    },
-}
-
-/// Until when a closing connection may deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closing {
-    Until(Time),
-    Unlimited,
-}
 
 /// One socket's connections.
 pub(super) struct PollSet {
@@ -454,6 +416,11 @@ impl PollSet {
                     self.drive(socket, ready, now, bells);
                 }
             }
+            Job::Finished { entry, serial } => {
+                if self.serves(entry, serial) {
+                    self.finish(socket, entry, now, bells);
+                }
+            }
             Job::Close {
                 entry,
                 serial,
@@ -505,6 +472,21 @@ impl PollSet {
                     retry: true,
                 });
                 let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                self.settle(entry, What::Accepted(accepted), fate);
+            }
+            other => self.entries[entry].what = other,
+        }
+    }
+
+    /// Ends an entry that is closing and has delivered all.
+    fn finish(&mut self, socket: &Socket, entry: usize, now: Time, bells: &mut Bells) {
+        match self.take(entry) {
+            What::Dialer(mut dialer) => {
+                let fate = self.end_if_done(socket, &mut dialer, Fate::Stays, now, bells);
+                self.settle(entry, What::Dialer(dialer), fate);
+            }
+            What::Accepted(mut accepted) => {
+                let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, now, bells);
                 self.settle(entry, What::Accepted(accepted), fate);
             }
             other => self.entries[entry].what = other,
@@ -569,19 +551,4 @@ fn earliest(deadline: Option<Time>, closing: Option<Closing>) -> Option<Time> {
 
 fn is_past(closing: Option<Closing>, now: Time) -> bool {
     matches!(closing, Some(Closing::Until(until)) if until <= now)
-}
-
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Job::Listen(_) => "Listen",
-            Job::Dial(_) => "Dial",
-            Job::Resolved { .. } => "Resolved",
-            Job::Resume { .. } => "Resume",
-            Job::Close { .. } => "Close",
-            Job::Redial { .. } => "Redial",
-            Job::RedialInproc { .. } => "RedialInproc",
-            Job::Shut { .. } => "Shut",
-        })
-    }
 }

@@ -422,14 +422,14 @@ impl Session {
         if self.link.cut() {
             socket.note_writable(&self.link, bells);
         }
-        if let Some((key, serial)) = self.peer {
-            socket.peer_lost(key, serial, gone, bells);
-        }
         if gone {
             self.link.lane.close_reader();
             let closing = self.link.lane.is_writer_gone() && matches!(reason, Reason::Local);
             self.link.lane.discard(!closing);
             self.received.close_writer();
+        }
+        if let Some((key, serial)) = self.peer {
+            socket.peer_lost(key, serial, gone, bells);
         }
         let kind = if was_ready {
             EventKind::Disconnected

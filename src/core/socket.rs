@@ -17,12 +17,11 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    attach::Wire,
     bells::{Bells, Remote, Word},
     context::Context,
-    link::Link,
+    job::Job,
     monitor::{Hub, Queue},
-    pollset::{Job, PollSet},
+    pollset::PollSet,
     state::{Left, Phase, Refused, State},
     wait::Place,
 };
@@ -424,8 +423,12 @@ impl Socket {
 
     /// The counters of all peers together, those that are gone included: sent, received.
     pub fn stats(&self) -> (LaneStats, LaneStats) {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.settle_leaving();
         let (mut sent, mut received) = state.past;
+        for lane in &state.leaving {
+            sent = sent.plus(lane.stats());
+        }
         for (_, peer) in &state.peers {
             sent = sent.plus(peer.out.stats());
             received = received.plus(peer.window.stats());
@@ -444,7 +447,10 @@ impl Socket {
             sent: peer.out.stats(),
             received: peer.window.stats(),
         };
-        state.peers.iter().map(peer_state).collect()
+        let there = |(key, peer): &(usize, &Peer)| {
+            !peer.gone || state.attached[*key].served || peer.window.stats().queued > 0
+        };
+        state.peers.iter().filter(there).map(peer_state).collect()
     }
 
     /// PUB, XPUB: peers with at least one subscription.
@@ -460,60 +466,6 @@ impl Socket {
     /// A new monitor.
     pub fn monitor(&self) -> Arc<Queue> {
         self.hub.watch()
-    }
-
-    // ---- writing out
-
-    /// Writes what a link's lane holds, and rings who waits for the room.
-    pub(super) fn flush(&self, link: &Arc<Link>) {
-        let flushed = link.flush(self.context.metal.now());
-        self.flushed(link, flushed);
-    }
-
-    /// Follows a flush up.
-    pub(super) fn flushed(&self, link: &Arc<Link>, flushed: super::link::Flushed) {
-        if flushed.ring_writer {
-            let mut bells = Bells::default();
-            self.note_writable(link, &mut bells);
-            bells.ring(self);
-        }
-        if flushed.finished {
-            self.kick();
-        }
-    }
-
-    /// Writes out all that senders have left lying. Done before waiting, and by the sweep.
-    pub(super) fn flush_all(&self, waits: bool) {
-        let mut links = Vec::new();
-        let mut state = self.state.lock();
-        state.eager |= waits;
-        let mut unflushed = std::mem::take(&mut state.unflushed);
-        for key in unflushed.drain(..) {
-            if let Some(attached) = state.attached.get_mut(key) {
-                attached.unflushed = false;
-                if let Wire::Link(link) = &attached.wire {
-                    links.push(Arc::clone(link));
-                }
-            }
-        }
-        state.unflushed = unflushed;
-        drop(state);
-        for link in links {
-            self.flush(&link);
-        }
-    }
-
-    /// A link's lane has room again.
-    pub(super) fn note_writable(&self, link: &Arc<Link>, bells: &mut Bells) {
-        let mut state = self.state.lock();
-        let key = link.peer();
-        if state
-            .attached
-            .get(key)
-            .is_some_and(|attached| attached.is_linked_by(link))
-        {
-            state.writable(self, key, bells);
-        }
     }
 
     /// A peer's messages have come, after there were none.
@@ -547,11 +499,6 @@ impl Socket {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Writes out what was left lying, because the caller is about to wait.
-    pub fn flush_before_wait(&self) {
-        self.flush_all(true);
     }
 
     /// A word from an inproc peer.

@@ -26,7 +26,7 @@ use crate::{
         tuning,
     },
     pattern::{Effects, Nothing, Pattern, Peers, Received, Refusal},
-    pipe::Accepted,
+    pipe::{Accepted, Lane},
 };
 
 /// What the socket's lock guards.
@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) ends: Ends,
     /// Counters of peers that are gone: sent, received.
     pub(super) past: (LaneStats, LaneStats),
+    /// Lanes of peers that are gone, which the other side (inproc) has not read to the end.
+    pub(super) leaving: Vec<Arc<Lane>>,
 }
 
 /// A socket's life.
@@ -82,6 +84,7 @@ impl State {
             phase: Phase::Open,
             ends: Ends::default(),
             past: Default::default(),
+            leaving: Vec::new(),
         }
     }
 

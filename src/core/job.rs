@@ -1,0 +1,62 @@
+//! What other threads ask of whoever drives a poll set.
+
+use std::{io, net::SocketAddr};
+
+use super::{dialer::Dialer, listener::Listener};
+use crate::base::{event::Reason, time::Time};
+
+/// One thing to be done to a poll set.
+pub(crate) enum Job {
+    /// Take a listener in.
+    Listen(Box<Listener>),
+    /// Take a dialer in.
+    Dial(Box<Dialer>),
+    /// A name was looked up.
+    Resolved {
+        entry: usize,
+        question: u64,
+        found: io::Result<Vec<SocketAddr>>,
+    },
+    /// The lane of a session that stopped reading has room.
+    Resume { entry: usize, serial: u64 },
+    /// All that was queued for a peer that is gone has left.
+    Finished { entry: usize, serial: u64 },
+    /// Close a peer's connection.
+    Close {
+        entry: usize,
+        serial: u64,
+        reason: Reason,
+    },
+    /// Close a peer's connection and make it anew.
+    Redial { entry: usize, serial: u64 },
+    /// The same for an inproc peer.
+    RedialInproc { key: usize, serial: u64 },
+    /// End the endpoint of this number (`None`: all), delivering what is queued until then.
+    Shut {
+        endpoint: Option<u64>,
+        until: Closing,
+    },
+}
+
+/// Until when a closing connection may deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    Until(Time),
+    Unlimited,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Job::Listen(_) => "Listen",
+            Job::Dial(_) => "Dial",
+            Job::Resolved { .. } => "Resolved",
+            Job::Resume { .. } => "Resume",
+            Job::Finished { .. } => "Finished",
+            Job::Close { .. } => "Close",
+            Job::Redial { .. } => "Redial",
+            Job::RedialInproc { .. } => "RedialInproc",
+            Job::Shut { .. } => "Shut",
+        })
+    }
+}
