@@ -4,10 +4,14 @@
 //! connecting socket tries again; and that a good peer of the same socket notices nothing. The
 //! peers are made by hand; the good one is a socket of ours.
 
+#[path = "misbehaviour/connecting.rs"]
+mod connecting;
 #[path = "misbehaviour/handshake.rs"]
 mod handshake;
 #[path = "misbehaviour/heartbeat.rs"]
 mod heartbeat;
+#[path = "misbehaviour/patterns.rs"]
+mod patterns;
 mod raw;
 #[path = "misbehaviour/traffic.rs"]
 mod traffic;
