@@ -143,6 +143,17 @@ fn tour() {
     );
 }
 
+#[test]
+fn hello() {
+    let lines = [
+        "Ann → hello Ann",
+        "Bob → hello Bob",
+        "王明 → hello 王明",
+        "the server has gone home",
+    ];
+    assert_lines(&run("hello", &[]), &lines);
+}
+
 /// The value behind `key=` in a line of `perf`.
 #[track_caller]
 fn value(text: &str, key: &str) -> f64 {
