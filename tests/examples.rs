@@ -154,6 +154,16 @@ fn hello() {
     assert_lines(&run("hello", &[]), &lines);
 }
 
+#[test]
+fn weather() {
+    let lines = [
+        "\"oslo \"         20   4.0   oslo",
+        "\"ro\"            20  15.0   rome, rostock",
+        "\"\"              20   9.0   oslo, oslofjord, rome, rostock",
+    ];
+    assert_lines(&run("weather", &[]), &lines);
+}
+
 /// The value behind `key=` in a line of `perf`.
 #[track_caller]
 fn value(text: &str, key: &str) -> f64 {
