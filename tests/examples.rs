@@ -164,6 +164,18 @@ fn weather() {
     assert_lines(&run("weather", &[]), &lines);
 }
 
+#[test]
+fn pipeline() {
+    let text = run("pipeline", &[]);
+    let lines = [
+        "worker 1 did 20",
+        "worker 2 did 20",
+        "worker 3 did 20",
+        "there are 11301 primes below 120000",
+    ];
+    assert_lines(&text, &lines);
+}
+
 /// The value behind `key=` in a line of `perf`.
 #[track_caller]
 fn value(text: &str, key: &str) -> f64 {
