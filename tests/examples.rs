@@ -176,6 +176,29 @@ fn pipeline() {
     assert_lines(&text, &lines);
 }
 
+#[test]
+fn mt_server() {
+    let text = run("mt_server", &[]);
+    assert_eq!(sum(&text, "answered "), 8, "{text}");
+    let at_once = text.trim().strip_suffix(" at once");
+    let at_once = at_once.and_then(|text| text.split_whitespace().last());
+    let at_once: u32 = at_once.expect("how many").parse().expect("a number");
+    assert!((2..=4).contains(&at_once), "{text}");
+}
+
+/// The sum of the numbers that stand behind `before`.
+fn sum(text: &str, before: &str) -> u32 {
+    text.split(before)
+        .skip(1)
+        .map(|rest| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits
+                .and_then(|it| it.parse::<u32>().ok())
+                .expect("a number")
+        })
+        .sum()
+}
+
 /// The value behind `key=` in a line of `perf`.
 #[track_caller]
 fn value(text: &str, key: &str) -> f64 {
