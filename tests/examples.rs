@@ -186,6 +186,24 @@ fn mt_server() {
     assert!((2..=4).contains(&at_once), "{text}");
 }
 
+#[test]
+fn routing() {
+    let text = run("routing", &[]);
+    let lines = [
+        "nobody of the name eve: \"dear eve\" came back",
+        "ann reads \"dear ann\"",
+        "ann says \"thank you\"",
+        "bob reads \"dear bob\"",
+        "bob says \"thank you\"",
+        "12 in all",
+    ];
+    assert_lines(&text, &lines);
+    assert!(
+        sum(&text, "the quick worker did ") > sum(&text, "the slow worker did "),
+        "{text}"
+    );
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)
