@@ -204,6 +204,22 @@ fn routing() {
     );
 }
 
+#[test]
+fn lazy_pirate() {
+    let text = run("lazy_pirate", &[]);
+    let lines = [
+        "1 × 1 = 1",
+        "2 × 2 = 4",
+        "3 × 3 = 9",
+        "4 × 4 = 16",
+        "5 × 5 = 25",
+        "6 × 6: the server seems to be gone, giving up",
+        "no answer in 400 ms, asking again",
+        "the server has died, asking again",
+    ];
+    assert_lines(&text, &lines);
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)
