@@ -220,6 +220,18 @@ fn lazy_pirate() {
     assert_lines(&text, &lines);
 }
 
+#[test]
+fn sync_pub() {
+    let text = run("sync_pub", &[]);
+    let lines = [
+        "before anybody subscribed: 1 message sent, 0 taken",
+        "subscriber 1 heard 10000, the first was 1",
+        "subscriber 2 heard 10000, the first was 1",
+        "subscriber 3 heard 10000, the first was 1",
+    ];
+    assert_lines(&text, &lines);
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)
