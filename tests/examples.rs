@@ -232,6 +232,20 @@ fn sync_pub() {
     assert_lines(&text, &lines);
 }
 
+#[test]
+fn envelopes() {
+    let lines = [
+        "– [A][desk 1][B is not meant]",
+        "✓ [B][desk 1][this is]",
+        "✓ [Bee][desk 2][this too: a prefix is enough]",
+        "REQ sends        [how late is it?]",
+        "ROUTER receives  [ann][][how late is it?]",
+        "ROUTER sends     [ann][][late]",
+        "REQ receives     [late]",
+    ];
+    assert_lines(&run("envelopes", &[]), &lines);
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)
