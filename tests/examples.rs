@@ -246,6 +246,17 @@ fn envelopes() {
     assert_lines(&run("envelopes", &[]), &lines);
 }
 
+#[test]
+fn work_queue() {
+    let text = run("work_queue", &[]);
+    let lines = [
+        "the queue is full: 4 jobs in it, job 5 came back",
+        "all 30 jobs are done; the squares of 1 to 30 sum up to 9455",
+    ];
+    assert_lines(&text, &lines);
+    assert_eq!(sum(&text, " did "), 30, "{text}");
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)
