@@ -94,9 +94,12 @@ impl Peer {
         }
     }
 
-    /// Kills it, as a crash would.
-    pub fn kill(mut self) {
+    /// Kills it, as a crash would. Gives what it had answered by then, if anybody cares.
+    pub fn kill(mut self) -> Vec<Fields> {
         self.end();
+        let answers = self.answers.lock().expect("no panic holding it");
+        // Ends when the thread that reads has come to the end of the pipe.
+        answers.iter().map(Fields).collect()
     }
 
     /// Stops it: it lives, and does nothing.
@@ -137,6 +140,11 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// Waits for it; fails if the peer failed.
     pub fn get(self) -> Fields {
+        self.next()
+    }
+
+    /// As [`get`](Answer::get), for a command that is answered again and again.
+    pub fn next(&self) -> Fields {
         let answers = self.peer.answers.lock().expect("no panic holding it");
         // The peer has limits of its own: what it says when they are over says more.
         let line = answers
@@ -252,11 +260,6 @@ impl<'a> Theirs<'a> {
     pub fn begin_recv_numbers(&self, first: u64, count: u64) -> Answer<'a> {
         let run = format!(r#""first":{first},"count":{count}"#);
         self.begin_within_limit("recv_numbers", &run)
-    }
-
-    /// Begins to receive ever greater numbers until one is at least `first`.
-    pub fn begin_recv_from(&self, first: u64) -> Answer<'a> {
-        self.begin_within_limit("recv_from", &format!(r#""first":{first}"#))
     }
 
     /// Closes it; what it has queued may leave for `linger_ms`.

@@ -6,6 +6,7 @@ with `ok`, what the function gave, or `error`. Octets travel as hexadecimal. Wha
 limit in milliseconds and says what it waited for. The program ends with its input.
 """
 
+import itertools
 import json
 import os
 import select
@@ -174,32 +175,31 @@ def recv_numbers(socket, first, count, limit):
             raise ValueError(f"awaited number {number}, came {came}")
 
 
+# ---- until it is killed: numbered messages of three frames, the middle one a large body
+
+
+def say(answer):
+    print(json.dumps({"ok": True, **answer}, separators=(",", ":")), flush=True)
+
+
 @command
-def fill(socket, envelope, first, quiet):
-    """Sends numbers until there is no room for `quiet` milliseconds. Says how many."""
-    made = SOCKETS[socket]
-    made.sndtimeo = quiet
+def send_for_ever(socket, envelope, first, octets):
+    made, middle = SOCKETS[socket], body(octets)
     envelope = [bytes.fromhex(frame) for frame in envelope]
-    number = first
-    try:
-        while True:
-            made.send_multipart(envelope + [number.to_bytes(8, "big")])
-            number += 1
-    except zmq.Again:
-        return {"count": number - first}
+    for number in itertools.count(first):
+        ends = number.to_bytes(8, "big")
+        put(made, envelope + [ends, middle, ends], 3_600_000, f"number {number}")
 
 
 @command
-def recv_from(socket, first, limit):
-    """Receives numbers, each greater than the one before, until one is `first` or more."""
-    made = SOCKETS[socket]
-    last = -1
-    while last < first:
-        came = int.from_bytes(take(made, limit, f"number {first} or more")[-1], "big")
-        if came <= last:
-            raise ValueError(f"number {came} came after {last}")
-        last = came
-    return {"last": last}
+def recv_for_ever(socket, octets):
+    """Answers with the number of each message, as long as they are whole."""
+    middle = body(octets)
+    while True:
+        frames = SOCKETS[socket].recv_multipart()[-3:]
+        if frames[0] != frames[-1] or frames[1:-1] != [middle]:
+            raise ValueError(f"half a message: frames of {[len(frame) for frame in frames]}")
+        say({"number": int.from_bytes(frames[-1], "big")})
 
 
 # ---- streams: a thread that publishes round after round while the program takes commands

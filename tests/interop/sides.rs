@@ -100,7 +100,7 @@ fn play_where(
 }
 
 /// What both sides can make up: octet n is n modulo 251.
-fn body(octets: usize) -> Vec<u8> {
+pub fn body(octets: usize) -> Vec<u8> {
     let period: Vec<u8> = (0..251).collect();
     let mut body = period.repeat(octets / 251 + 1);
     body.truncate(octets);
@@ -165,7 +165,7 @@ macro_rules! each {
 
 impl Ours {
     /// The same socket, for another thread.
-    fn share(&self) -> Ours {
+    pub fn share(&self) -> Ours {
         match self {
             Ours::Pair(socket) => Ours::Pair(socket.clone()),
             Ours::Pub(socket) => Ours::Pub(socket.clone()),
@@ -179,6 +179,15 @@ impl Ours {
             Ours::Push(socket) => Ours::Push(socket.clone()),
             Ours::Pull(socket) => Ours::Pull(socket.clone()),
         }
+    }
+
+    pub fn monitor(&self) -> Monitor {
+        each!(self, socket => socket.monitor())
+    }
+
+    /// Closes it at once: calls that wait end.
+    pub fn close(&self) {
+        each!(self, socket => socket.close(Duration::ZERO)).expect("to close");
     }
 
     fn in_thread(&self, run: impl FnOnce(Ours) + Send + 'static) -> Job<'static> {
@@ -272,7 +281,7 @@ impl Side for Ours {
         let envelope: Vec<_> = envelope.iter().map(|frame| frame.to_vec()).collect();
         self.in_thread(move |ours| {
             let envelope: Vec<_> = envelope.iter().map(Vec::as_slice).collect();
-            let events = each!(&ours, socket => socket.monitor());
+            let events = ours.monitor();
             for n in 0..count {
                 let body = number(n);
                 let frames = [&envelope[..], &[&body]].concat();
@@ -324,7 +333,7 @@ impl<'a> Theirs<'a> {
         match kind {
             "REQ" | "DEALER" => peer.socket(kind, &[("ROUTING_ID", &id)]),
             "ROUTER" => peer.socket(kind, &[("ROUTING_ID", &id), ("ROUTER_MANDATORY", "1")]),
-            "XPUB" => peer.socket(kind, &[("XPUB_NODROP", "1")]),
+            "PUB" | "XPUB" => peer.socket(kind, &[("XPUB_NODROP", "1")]),
             _ => peer.socket(kind, &[]),
         }
     }
