@@ -208,6 +208,14 @@ impl Socket {
         }
         their_bells.ring(binder);
         bells.ring(self);
+        // Theirs are told last. One that was made meanwhile is told twice, which does no harm.
+        let order = binder.announcing.lock();
+        let topics = binder.state.lock().pattern.subscriptions();
+        for topic in topics {
+            let subscribe = true;
+            self.hear(key, serial, Word::Subscription { subscribe, topic });
+        }
+        drop(order);
     }
 
     /// Joins anew, so that an answer to what was asked before cannot arrive.

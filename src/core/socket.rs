@@ -516,6 +516,7 @@ impl Socket {
             Word::Readable => state.readable(key, &mut bells),
             Word::Writable => state.writable(self, key, &mut bells),
             Word::Gone => self.peer_gone(&mut state, key, &mut bells),
+            Word::Subscription { .. } if state.peers[key].gone => {}
             Word::Subscription { subscribe, topic } => {
                 let heard = state.handle_subscription(self, key, &topic, subscribe, &mut bells);
                 if let Err(reason) = heard {
