@@ -17,9 +17,9 @@ mod transport;
 mod wire;
 
 pub use api::{
-    Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Monitor, Pair, PeerId,
-    Pub, Pull, Push, Rep, Req, Requests, Responder, Router, SocketStats, Sub, TypedSocket, XPub,
-    XSub,
+    Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Monitor,
+    Pair, PeerId, Pub, Pull, Push, Rep, Req, Requests, Responder, Router, SocketStats, Sub,
+    TypedSocket, XPub, XSub,
 };
 pub use base::{
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},

@@ -17,7 +17,7 @@ pub use self::{
     owner::CloseReport,
     recv::Iter,
     reqrep::{Requests, Responder},
-    router::PeerId,
+    router::{Addressed, PeerId},
     sockets::{
         Connection, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, SocketStats, Sub, TypedSocket,
         XPub, XSub,

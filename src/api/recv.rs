@@ -2,7 +2,10 @@
 
 use std::{future::Future, time::Duration};
 
-use super::sockets::{Dealer, Pair, Pull, Req, Sub, XPub, XSub};
+use super::{
+    owner::Owner,
+    sockets::{Dealer, Pair, Pull, Req, Sub, XPub, XSub},
+};
 use crate::base::{error::RecvError, message::Message};
 
 macro_rules! receives {
@@ -47,8 +50,8 @@ macro_rules! receives {
 
             /// Iterates over messages, waiting for each. Ends when the socket closes, or a
             /// receive timeout that was set has passed.
-            pub fn iter(&self) -> impl Iterator<Item = Message> + '_ {
-                std::iter::from_fn(|| self.recv().ok())
+            pub fn iter(&self) -> Iter<'_> {
+                Iter { owner: &self.owner }
             }
 
             /// Iterates over the messages that are here.
@@ -62,7 +65,7 @@ macro_rules! receives {
             type IntoIter = Iter<'a>;
 
             fn into_iter(self) -> Iter<'a> {
-                Iter { recv: Box::new(|| self.recv().ok()) }
+                self.iter()
             }
         }
     )+};
@@ -80,20 +83,40 @@ receives!(
 );
 
 /// Messages one by one, until the socket closes.
+///
+/// ```
+/// use std::{thread, time::Duration};
+/// use hubless::{Pull, Push};
+///
+/// let pull = Pull::new()?;
+/// pull.bind("inproc://numbers")?;
+/// let reader = pull.clone();
+/// let adding = thread::spawn(move || {
+///     let mut sum = 0;
+///     for number in &reader {
+///         sum += number.as_str().unwrap_or_default().parse().unwrap_or(0);
+///         if sum == 6 {
+///             reader.close(Duration::ZERO)?; // the loop ends with the socket
+///         }
+///     }
+///     Ok::<i32, hubless::Error>(sum)
+/// });
+///
+/// let push = Push::new()?;
+/// push.connect("inproc://numbers")?;
+/// push.send_all(["1", "2", "3"])?;
+/// assert_eq!(adding.join().unwrap()?, 6);
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct Iter<'a> {
-    recv: Box<dyn FnMut() -> Option<Message> + 'a>,
+    owner: &'a Owner,
 }
 
 impl Iterator for Iter<'_> {
     type Item = Message;
 
     fn next(&mut self) -> Option<Message> {
-        (self.recv)()
-    }
-}
-
-impl std::fmt::Debug for Iter<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Iter").finish_non_exhaustive()
+        self.owner.recv_message().ok()
     }
 }

@@ -15,6 +15,15 @@ use crate::{
 };
 
 /// A peer's routing id: what it calls itself, or what the ROUTER made up for it.
+///
+/// ```
+/// use hubless::PeerId;
+///
+/// let id = PeerId::from("ann");
+/// assert_eq!(id, "ann");
+/// assert_eq!(id.as_bytes(), b"ann");
+/// assert_eq!(PeerId::from(&[0, 1, 255][..]).to_string(), "0001ff");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(Bytes);
 
@@ -46,6 +55,18 @@ impl From<&[u8]> for PeerId {
 impl From<Bytes> for PeerId {
     fn from(id: Bytes) -> PeerId {
         PeerId(id)
+    }
+}
+
+impl PartialEq<str> for PeerId {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for PeerId {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
     }
 }
 
@@ -155,7 +176,30 @@ impl Router {
     }
 
     /// Iterates over messages and their senders, waiting for each, until the socket closes.
-    pub fn iter(&self) -> impl Iterator<Item = (PeerId, Message)> + '_ {
-        std::iter::from_fn(|| self.recv_from().ok())
+    pub fn iter(&self) -> Addressed<'_> {
+        Addressed { router: self }
+    }
+}
+
+/// Messages and their senders one by one, until the socket closes.
+#[derive(Clone, Debug)]
+pub struct Addressed<'a> {
+    router: &'a Router,
+}
+
+impl Iterator for Addressed<'_> {
+    type Item = (PeerId, Message);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.router.recv_from().ok()
+    }
+}
+
+impl<'a> IntoIterator for &'a Router {
+    type Item = (PeerId, Message);
+    type IntoIter = Addressed<'a>;
+
+    fn into_iter(self) -> Addressed<'a> {
+        self.iter()
     }
 }
