@@ -1,6 +1,7 @@
 //! What programs use: typed sockets, contexts, monitors.
 
 mod builder;
+mod connection;
 mod context;
 mod monitor;
 mod owner;
@@ -12,6 +13,7 @@ mod sockets;
 
 pub use self::{
     builder::Builder,
+    connection::Connection,
     context::{Context, ContextBuilder},
     monitor::Monitor,
     owner::CloseReport,
@@ -19,7 +21,6 @@ pub use self::{
     reqrep::{Requests, Responder},
     router::{Addressed, PeerId},
     sockets::{
-        Connection, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, SocketStats, Sub, TypedSocket,
-        XPub, XSub,
+        Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, SocketStats, Sub, TypedSocket, XPub, XSub,
     },
 };

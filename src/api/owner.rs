@@ -159,6 +159,18 @@ impl Owner {
 }
 
 /// What closing has done.
+///
+/// ```
+/// use std::time::Duration;
+/// use hubless::Push;
+///
+/// let push = Push::new()?;
+/// push.connect("inproc://nobody-there")?;
+/// push.send("to whom?")?;
+/// let report = push.close(Duration::from_millis(10))?;
+/// assert_eq!(report.unsent, 1);
+/// # Ok::<(), hubless::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {

@@ -131,7 +131,8 @@ impl Drop for Open<'_> {
 
 /// Answers one request. It may wait, and be given to another thread; several may be open.
 ///
-/// Dropped without a word, it leaves the asker without an answer and harms nobody else.
+/// Dropped without a word, it leaves the asker without an answer and harms nobody else. See
+/// [`Rep`].
 #[must_use = "the asker waits for the answer"]
 #[derive(Debug)]
 pub struct Responder {

@@ -4,10 +4,11 @@
 //! cannot receive. Sending is in [`send`](super::send), receiving in [`recv`](super::recv), REQ
 //! and REP in [`reqrep`](super::reqrep), ROUTER in [`router`](super::router).
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     builder::Builder,
+    connection::Connection,
     monitor::Monitor,
     owner::{CloseReport, Owner},
 };
@@ -18,7 +19,7 @@ use crate::{
         socket_type::SocketType,
         stats::LaneStats,
     },
-    core::{Connected, PeerState, Place, Socket},
+    core::{PeerState, Socket},
 };
 
 /// A socket of a certain type. Sealed: the types are those of this module.
@@ -35,6 +36,19 @@ pub(super) mod sealed {
 }
 
 /// The counters of a socket, all its peers together.
+///
+/// ```
+/// use hubless::{Pull, Push};
+///
+/// let (push, pull) = (Push::new()?, Pull::new()?);
+/// pull.bind("inproc://counted")?;
+/// push.connect("inproc://counted")?;
+/// push.send("one")?;
+/// pull.recv()?;
+/// assert_eq!(push.stats().sent.delivered, 1);
+/// assert_eq!(pull.stats().received.delivered, 1);
+/// # Ok::<(), hubless::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketStats {
@@ -42,43 +56,6 @@ pub struct SocketStats {
     pub sent: LaneStats,
     /// What was received.
     pub received: LaneStats,
-}
-
-/// A connected endpoint. Drop it, or ask whether its peer is ready.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    owner: Arc<Socket>,
-    connected: Connected,
-}
-
-impl Connection {
-    /// Waits until the handshake with the peer is done.
-    ///
-    /// # Errors
-    /// `TimedOut`; `NotFound` once the endpoint is gone (disconnected, or refused for good);
-    /// `Closed` if the socket is.
-    pub fn wait_ready(&self, timeout: Duration) -> Result<(), Error> {
-        let mut place = Place::default();
-        let until = self.owner.context().metal().now() + timeout;
-        let attempt = |waker: &Waker| self.owner.poll_connected(self.connected, &mut place, waker);
-        let waited = self.owner.block_on(Some(until), false, attempt);
-        self.owner.leave_change(&mut place);
-        waited?
-    }
-
-    /// As [`wait_ready`](Connection::wait_ready), without a limit, as a future. Dropping it loses
-    /// nothing.
-    ///
-    /// # Errors
-    /// As `wait_ready`, except for the time.
-    pub async fn ready(&self) -> Result<(), Error> {
-        let mut place = Place::default();
-        std::future::poll_fn(|context| {
-            self.owner
-                .poll_connected(self.connected, &mut place, context.waker())
-        })
-        .await
-    }
 }
 
 macro_rules! typed {
@@ -135,8 +112,7 @@ macro_rules! typed {
             /// Only for what can be judged now: `InvalidEndpoint`, `UnknownTransport`,
             /// `NameTooLong`, `TooMany`, `Closed`.
             pub fn connect(&self, endpoint: impl IntoEndpoint) -> Result<Connection, Error> {
-                let connected = self.owner.socket.connect(&endpoint.into_endpoint()?)?;
-                Ok(Connection { owner: Arc::clone(&self.owner.socket), connected })
+                Connection::begin(&self.owner.socket, &endpoint.into_endpoint()?)
             }
 
             /// Stops listening where [`bind`](Self::bind) said, and closes the connections that
@@ -210,9 +186,47 @@ macro_rules! typed {
 }
 
 typed! {
-    /// PAIR: one peer, both ways.
+    /// PAIR: one peer, both ways; two threads, mostly.
+    ///
+    /// ```
+    /// use hubless::Pair;
+    ///
+    /// let (left, right) = (Pair::new()?, Pair::new()?);
+    /// left.bind("inproc://both-ways")?;
+    /// right.connect("inproc://both-ways")?;
+    /// left.send("ready?")?;
+    /// assert_eq!(right.recv()?[0], "ready?");
+    /// right.send("go")?;
+    /// assert_eq!(left.recv()?[0], "go");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// There is nobody to choose from:
+    ///
+    /// ```compile_fail,E0599
+    /// let pair = hubless::Pair::new().unwrap();
+    /// pair.send_to("ann", "hello");
+    /// ```
     Pair = Pair;
     /// PUB: sends each message to every subscriber it matches.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hubless::{Pub, Sub};
+    ///
+    /// let publisher = Pub::new()?;
+    /// let at = publisher.bind("tcp://127.0.0.1:0")?;
+    /// let sub = Sub::new()?;
+    /// sub.subscribe("weather.")?;
+    /// sub.connect(&at)?;
+    ///
+    /// // A subscription takes a moment to travel; what is sent before it is here is missed.
+    /// publisher.wait_subscribers(1, Duration::from_secs(5))?;
+    /// publisher.send(("sports.oslo", "2:1"))?;
+    /// publisher.send(("weather.oslo", "4"))?;
+    /// assert_eq!(sub.recv()?[0], "weather.oslo");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
     ///
     /// It cannot receive:
     ///
@@ -221,7 +235,20 @@ typed! {
     /// publisher.recv();
     /// ```
     Pub = Pub;
-    /// SUB: receives what it has subscribed to, by prefix.
+    /// SUB: receives what it has subscribed to, by prefix. See [`Pub`] for the two together.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hubless::{RecvError, Sub};
+    ///
+    /// let sub = Sub::new()?;
+    /// sub.subscribe("weather.")?;
+    /// sub.subscribe("sports.")?;
+    /// sub.unsubscribe("sports.")?;
+    /// sub.connect("inproc://news")?; // nobody need be there yet
+    /// assert_eq!(sub.recv_timeout(Duration::from_millis(10)), Err(RecvError::TimedOut));
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
     ///
     /// It cannot send:
     ///
@@ -230,9 +257,46 @@ typed! {
     /// subscriber.send("hello");
     /// ```
     Sub = Sub;
-    /// REQ: asks, then takes the answer.
+    /// REQ: asks, then takes the answer. See [`request`](Req::request).
+    ///
+    /// It serves nobody:
+    ///
+    /// ```compile_fail,E0599
+    /// let req = hubless::Req::new().unwrap();
+    /// req.serve(|request| request);
+    /// ```
     Req = Req;
     /// REP: takes a request and answers it.
+    ///
+    /// Each request comes with the [`Responder`](crate::Responder) that answers it, so several may
+    /// be open, in several threads.
+    ///
+    /// ```
+    /// use hubless::{Rep, Req};
+    ///
+    /// let rep = Rep::new()?;
+    /// rep.bind("inproc://adding")?;
+    /// let (ann, bob) = (Req::new()?, Req::new()?);
+    /// ann.connect("inproc://adding")?;
+    /// bob.connect("inproc://adding")?;
+    ///
+    /// ann.send("from ann")?;
+    /// let (_, to_ann) = rep.recv()?;
+    /// bob.send("from bob")?;
+    /// let (_, to_bob) = rep.recv()?;
+    /// to_bob.reply("to bob");
+    /// to_ann.reply("to ann");
+    /// assert_eq!(ann.recv()?[0], "to ann");
+    /// assert_eq!(bob.recv()?[0], "to bob");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// It cannot speak first:
+    ///
+    /// ```compile_fail,E0599
+    /// let rep = hubless::Rep::new().unwrap();
+    /// rep.send("hello");
+    /// ```
     ///
     /// An answer cannot be given twice:
     ///
@@ -243,11 +307,45 @@ typed! {
     /// responder.reply("twice");
     /// ```
     Rep = Rep;
-    /// DEALER: sends to its peers in turn, receives from them in turn.
+    /// DEALER: sends to its peers in turn, receives from them in turn; many questions at once.
+    ///
+    /// See [`Router`] for the two together. It does not choose a peer:
+    ///
+    /// ```compile_fail,E0599
+    /// let dealer = hubless::Dealer::new().unwrap();
+    /// dealer.send_to("ann", "hello");
+    /// ```
     Dealer = Dealer;
     /// ROUTER: sends to the peer it names, says from which peer it received.
+    ///
+    /// ```
+    /// use hubless::{Dealer, Router, SendError};
+    ///
+    /// let router = Router::new()?;
+    /// let at = router.bind("tcp://127.0.0.1:0")?;
+    /// let ann = Dealer::builder().routing_id("ann").build()?;
+    /// ann.connect(&at)?;
+    /// ann.send("here I am")?;
+    ///
+    /// let (who, message) = router.recv_from()?;
+    /// assert_eq!(who, "ann");
+    /// assert_eq!(message[0], "here I am");
+    /// router.send_to(&who, "welcome")?;
+    /// assert_eq!(ann.recv()?[0], "welcome");
+    ///
+    /// let refused = router.send_to("bob", "where are you?");
+    /// assert_eq!(refused, Err(SendError::Unroutable("where are you?".into())));
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// It does not wait for a peer, for it would not know for which:
+    ///
+    /// ```compile_fail,E0599
+    /// let router = hubless::Router::new().unwrap();
+    /// router.send_timeout("hello", std::time::Duration::from_secs(1));
+    /// ```
     Router = Router;
-    /// PULL: takes work from its peers in turn.
+    /// PULL: takes work from its peers in turn. See [`Push`] for the two together.
     ///
     /// It cannot send:
     ///
@@ -258,6 +356,18 @@ typed! {
     Pull = Pull;
     /// PUSH: hands work to its peers in turn.
     ///
+    /// ```
+    /// use hubless::{Pull, Push};
+    ///
+    /// let pull = Pull::new()?;
+    /// let at = pull.bind("tcp://127.0.0.1:0")?;
+    /// let push = Push::new()?;
+    /// push.connect(&at)?; // returns at once: what is sent before the peer is there waits for it
+    /// push.send_all(["wash", "slice", "fry"])?;
+    /// assert_eq!(pull.iter().take(3).last().unwrap()[0], "fry");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
     /// It cannot receive:
     ///
     /// ```compile_fail,E0599
@@ -266,8 +376,49 @@ typed! {
     /// ```
     Push = Push;
     /// XPUB: a PUB that shows its subscriptions.
+    ///
+    /// ```
+    /// use hubless::{Sub, XPub};
+    ///
+    /// let publisher = XPub::new()?;
+    /// publisher.bind("inproc://shown")?;
+    /// let sub = Sub::new()?;
+    /// sub.connect("inproc://shown")?;
+    /// sub.subscribe("weather.")?;
+    /// assert_eq!(publisher.recv()?[0], b"\x01weather.");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// It does not ask:
+    ///
+    /// ```compile_fail,E0599
+    /// let publisher = hubless::XPub::new().unwrap();
+    /// publisher.request("hello");
+    /// ```
     XPub = XPub;
     /// XSUB: a SUB that says its subscriptions in messages.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hubless::{Pub, XSub};
+    ///
+    /// let publisher = Pub::new()?;
+    /// publisher.bind("inproc://said")?;
+    /// let sub = XSub::new()?;
+    /// sub.connect("inproc://said")?;
+    /// sub.send(b"\x01weather.")?;
+    /// publisher.wait_subscribers(1, Duration::from_secs(5))?;
+    /// publisher.send("weather.oslo 4")?;
+    /// assert_eq!(sub.recv()?[0], "weather.oslo 4");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// It has no subscribers of its own:
+    ///
+    /// ```compile_fail,E0599
+    /// let sub = hubless::XSub::new().unwrap();
+    /// sub.wait_subscribers(1, std::time::Duration::from_secs(1));
+    /// ```
     XSub = XSub;
 }
 

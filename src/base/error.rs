@@ -10,6 +10,15 @@ use std::{error, fmt, io};
 use super::message::Message;
 
 /// Why an operation on a socket or context failed.
+///
+/// ```
+/// use hubless::{ErrorKind, Pull};
+///
+/// let refused = Pull::new()?.bind("tcp://127.0.0.1:http").unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::InvalidEndpoint);
+/// assert!(refused.to_string().contains("tcp://127.0.0.1:http"));
+/// # Ok::<(), hubless::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -202,6 +211,17 @@ impl From<Error> for io::Error {
 }
 
 /// A send that was refused. It holds the message: nothing is lost that was not accepted.
+///
+/// ```
+/// use hubless::{Push, SendError};
+///
+/// let push = Push::new()?; // neither bound nor connected
+/// match push.try_send("precious") {
+///     Err(SendError::Full(message)) => assert_eq!(message[0], "precious"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), hubless::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
