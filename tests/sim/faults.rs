@@ -11,7 +11,7 @@ use super::dice::Dice;
 pub type Rate = u32;
 
 /// The weather of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Faults {
     /// Not a fault but the nature of the network: the longest way of an octet.
     pub latency_max: Duration,

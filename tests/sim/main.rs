@@ -2,8 +2,9 @@
 //! order and faults come from a seed.
 //!
 //! ```text
-//!   scenarios    what programs do, and the plain model they are checked against
-//!   world        the loop: tasks, reactors, network and time, in an order the dice choose
+//!   pipeline, pubsub, reqrep    what programs do, and the model they are held against
+//!   sockets, letters            what they do it with
+//!   world, tasks        the loop: tasks, reactors, network and time, in an order the dice choose
 //!   metal        the library's traits   ─┐
 //!   net, stream, accept, ready           ├─ the simulated network
 //!   faults, dice, trace                 ─┘
@@ -12,11 +13,16 @@
 mod accept;
 mod dice;
 mod faults;
+mod letters;
 mod metal;
 mod metal_rules;
 mod net;
+mod pipeline;
+mod pubsub;
 mod ready;
+mod reqrep;
 mod seeds;
+mod sockets;
 mod stream;
 mod tasks;
 mod trace;

@@ -57,4 +57,4 @@ const SEEDS: u64 = 1000;
 const FAILURES_MAX: usize = 20;
 
 /// Each so-manieth seed is run twice.
-const TWICE_EVERY: u64 = 50;
+const TWICE_EVERY: u64 = 25;

@@ -33,6 +33,9 @@ pub struct StreamState {
     /// Nobody holds this end any more.
     pub(super) dropped: bool,
 
+    /// Octets that were written, ever, and octets that were read.
+    written: usize,
+    read: usize,
     in_flight: VecDeque<u8>,
     /// Of those, how many have come as far as the clog.
     due: usize,
@@ -71,6 +74,8 @@ impl StreamState {
             local,
             remote,
             dropped: false,
+            written: 0,
+            read: 0,
             in_flight: VecDeque::new(),
             due: 0,
             received: VecDeque::new(),
@@ -150,6 +155,7 @@ impl Net {
         let most = limit.min(stream.received.len());
         let (count, cut) = cut_short(&mut self.dice, &self.faults, most);
         into.extend(stream.received.drain(..count));
+        stream.read += count;
         if stream.received.is_empty() {
             stream.drained = count < limit;
         } else if cut {
@@ -228,6 +234,7 @@ impl Net {
         }
         let stream = self.streams.get_mut(&to).expect("never removed");
         stream.in_flight.extend(octets);
+        stream.written += octets.len();
     }
 
     /// When what is sent now arrives: behind all that was sent before.
@@ -398,6 +405,24 @@ impl Net {
             let time = self.arrival(peer);
             self.at(time, Happening::End { stream: peer });
         }
+    }
+
+    /// Has no connection ended so far?
+    pub fn is_intact(&self) -> bool {
+        let mut made = self.streams.values().filter(|it| it.peer().is_some());
+        made.all(|it| !(it.dropped || it.lost || it.half_closed))
+    }
+
+    /// Octets that were written and never read, of each direction of each connection that has
+    /// ended; nothing of those that lost none.
+    pub fn vanished(&self) -> impl Iterator<Item = usize> {
+        let ended = self.streams.values().filter(|it| {
+            let peer = it.peer().map(|peer| &self.streams[&peer]);
+            it.dropped || it.lost || peer.is_some_and(|peer| peer.dropped || peer.lost)
+        });
+        ended
+            .map(|it| it.written - it.read)
+            .filter(|octets| *octets > 0)
     }
 
     pub(super) fn ends(&self, id: SourceId) -> (Address, Address) {

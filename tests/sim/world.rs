@@ -44,6 +44,7 @@ pub struct World {
     tasks: Tasks,
     reactors: Rc<RefCell<Vec<Turning>>>,
     dice: Rc<RefCell<Dice>>,
+    scheme: u64,
 }
 
 /// A reactor, and whether a thread of its own would run now.
@@ -67,12 +68,19 @@ impl World {
         if aloud {
             eprintln!("{faults:#?}");
         }
-        World {
+        let scheme = dice.below(3);
+        let world = World {
+            scheme,
             metal: SimMetal::new(dice.fork(), faults, aloud),
             tasks: Tasks::default(),
             reactors: Rc::default(),
             dice: Rc::new(RefCell::new(dice)),
-        }
+        };
+        world
+            .metal
+            .net()
+            .name("localhost", &[[127, 0, 0, 1].into()]);
+        world
     }
 
     /// The metal, for a context to stand on.
@@ -88,6 +96,50 @@ impl World {
     /// Dice of their own for whoever asks.
     pub fn dice(&self) -> Dice {
         self.dice.borrow_mut().fork()
+    }
+
+    /// Has no connection ended so far?
+    pub fn is_intact(&self) -> bool {
+        self.metal.net().is_intact()
+    }
+
+    /// How many messages of at least `octets` may have been on connections that ended, written and
+    /// not read: none, if those lost no octet.
+    pub fn vanished(&self, octets: usize) -> u64 {
+        let net = self.metal.net();
+        // Of each, one was begun and one was cut.
+        let most: usize = net.vanished().map(|lost| lost / octets + 2).sum();
+        most as u64
+    }
+
+    /// The longest that `octets` may take to the other side, and as many back, in good weather.
+    pub fn crossing(&self, octets: usize) -> Duration {
+        let net = self.metal.net();
+        let trips = octets / net.faults.capacity_octets + 1;
+        // A full way is free again one latency after its octets have arrived.
+        net.faults.latency_max * u32::try_from(4 * trips).expect("few")
+    }
+
+    /// Where the socket number `index` of this world is to be bound: an address, or a path.
+    pub fn bind_endpoint(&self, index: usize) -> String {
+        match self.scheme {
+            0 | 1 => format!("tcp://127.0.0.1:{}", 5000 + index),
+            _ => format!("ipc:///tmp/sim-{index}"),
+        }
+    }
+
+    /// The same for who connects: perhaps by name.
+    pub fn connect_endpoint(&self, index: usize) -> String {
+        match self.scheme {
+            1 => format!("tcp://localhost:{}", 5000 + index),
+            _ => self.bind_endpoint(index),
+        }
+    }
+
+    /// A random time of at most `most`.
+    pub fn up_to(&self, most: Duration) -> Duration {
+        let most = u64::try_from(most.as_nanos()).expect("a short time");
+        Duration::from_nanos(self.dice.borrow_mut().between(0, most))
     }
 
     /// Ends all faults.
@@ -118,6 +170,12 @@ impl World {
             Poll::Pending
         })
         .await;
+    }
+
+    /// Waits until this long after the start.
+    pub async fn sleep_until(&self, since_start: Duration) {
+        let until = Time::START + since_start;
+        self.sleep(until.since(self.now())).await;
     }
 
     /// The outcome of `attempt`, or `None` if it took longer than `wait` and was dropped.

@@ -1,0 +1,185 @@
+//! Sockets as the programs of a run use them: the library's own, made into futures, on contexts
+//! that stand on the simulated metal.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use hubless::{
+    Endpoint, LaneStats, Message, Reconnect, RecvError, SendError, SocketType,
+    internals::{
+        base::options::{Linger, Options},
+        core::{Context, Place, Socket as Core, To},
+        pattern::Received,
+    },
+};
+
+use super::{dice::Dice, letters::Letter, world::World};
+
+/// A process: one context, one reactor of its own.
+pub struct Node {
+    context: Arc<Context>,
+}
+
+impl Node {
+    /// A process in this world.
+    pub fn new(world: &World) -> Node {
+        Node {
+            context: Context::new(world.metal(), 1, 100),
+        }
+    }
+
+    /// A socket of this process.
+    pub fn socket(&self, socket_type: SocketType, options: Options) -> Socket {
+        let core = Core::new(&self.context, socket_type, options).expect("open");
+        Socket { core }
+    }
+}
+
+/// Options that matter to a lossy network, drawn. Time limits leave the world's network the time
+/// it needs: in good weather none of them ends a connection.
+pub fn draw_options(world: &World, dice: &mut Dice) -> Options {
+    let burst = world.crossing(BURST_OCTETS);
+    let handshake = world.crossing(HANDSHAKE_OCTETS);
+    let marks = [1, 2, 10, 1000, 0];
+    let min = Duration::from_millis(dice.between(10, 50));
+    let mut options = Options {
+        send_hwm: marks[dice.index(marks.len())],
+        recv_hwm: marks[dice.index(marks.len())],
+        reconnect: Reconnect::Backoff { min, max: min * 8 },
+        linger: Linger::For(Duration::from_secs(1)),
+        immediate: dice.chance(250),
+        handshake_timeout: Some(handshake + Duration::from_millis(dice.between(100, 3000))),
+        ..Options::default()
+    };
+    if dice.chance(250) {
+        options.heartbeat_interval = Some(Duration::from_millis(dice.between(200, 2000)));
+        options.heartbeat_timeout = Some(burst + Duration::from_millis(dice.between(500, 2000)));
+    }
+    if dice.chance(250) {
+        options.connect_timeout = Some(Duration::from_millis(dice.between(100, 2000)));
+    }
+    options
+}
+
+/// A socket.
+#[derive(Clone)]
+pub struct Socket {
+    core: Arc<Core>,
+}
+
+impl Socket {
+    /// Binds. The simulated network always lets us.
+    pub fn bind(&self, endpoint: &str) {
+        let endpoint: Endpoint = endpoint.parse().expect("an endpoint");
+        self.core.bind(&endpoint).expect("a free address");
+    }
+
+    /// Begins to connect.
+    pub fn connect(&self, endpoint: &str) {
+        let endpoint: Endpoint = endpoint.parse().expect("an endpoint");
+        self.core.connect(&endpoint).expect("begins");
+    }
+
+    /// Sends; waits for room.
+    pub async fn send(&self, message: Message) -> Result<(), SendError> {
+        let mut waiting = SendPlace(self, Place::default());
+        let mut message = Some(message);
+        poll_fn(|context| {
+            let SendPlace(socket, place) = &mut waiting;
+            socket
+                .core
+                .poll_send(place, To::Anyone, &mut message, context.waker())
+        })
+        .await
+    }
+
+    /// Receives, with all that the pattern knows of the message.
+    pub async fn recv(&self) -> Result<Received, RecvError> {
+        let mut waiting = RecvPlace(self, Place::default());
+        poll_fn(|context| {
+            let RecvPlace(socket, place) = &mut waiting;
+            socket.core.poll_recv(place, context.waker())
+        })
+        .await
+    }
+
+    /// REP: answers.
+    pub fn reply(&self, request: &Received, message: &Message) -> bool {
+        let route = request.route.as_ref().expect("REP receives with a route");
+        self.core.reply(route, message)
+    }
+
+    /// REQ: gives the open request up.
+    pub fn abandon(&self) {
+        self.core.abandon();
+    }
+
+    /// SUB: subscribes or cancels.
+    pub fn subscribe(&self, topic: &str, subscribe: bool) {
+        let able = self.core.subscribe(topic.as_bytes(), subscribe);
+        assert_eq!(able, Ok(true));
+    }
+
+    /// The counters: sent, received.
+    pub fn stats(&self) -> (LaneStats, LaneStats) {
+        self.core.stats()
+    }
+
+    /// Closes, with the socket's own linger.
+    pub fn close(&self) {
+        self.core.close(self.core.options().linger);
+    }
+}
+
+/// Holds the counters of those who wrote against those of all who could read it. At rest: nothing
+/// is on its way any more.
+///
+/// # Panics
+/// When a message is unaccounted for.
+pub fn check_books(world: &World, writers: &[Socket], readers: &[Socket]) {
+    let mut written = LaneStats::default();
+    for (sent, _) in writers.iter().map(Socket::stats) {
+        assert!(sent.balances() && sent.queued == 0, "{sent:?}");
+        written = written.plus(sent);
+    }
+    let mut read = LaneStats::default();
+    for (_, received) in readers.iter().map(Socket::stats) {
+        assert!(received.balances() && received.queued == 0, "{received:?}");
+        assert_eq!((received.dropped, received.lost), (0, 0), "{received:?}");
+        read = read.plus(received);
+    }
+    // What a kernel had taken is gone if the connection ended first; all else is there.
+    let missing = written.delivered.checked_sub(read.accepted);
+    let missing = missing.expect("no more is read than was written");
+    let most = world.vanished(Letter::OCTETS_MIN);
+    assert!(
+        missing <= most,
+        "{missing} messages are missing: more than {most}"
+    );
+    if world.is_intact() {
+        assert_eq!(written.lost, 0, "lost with a connection, though none was");
+    }
+}
+
+/// A place in the line of senders, given back if the send is dropped.
+struct SendPlace<'a>(&'a Socket, Place);
+
+impl Drop for SendPlace<'_> {
+    fn drop(&mut self) {
+        self.0.core.leave_send(&mut self.1);
+    }
+}
+
+/// A place in the line of receivers, given back if the receive is dropped.
+struct RecvPlace<'a>(&'a Socket, Place);
+
+impl Drop for RecvPlace<'_> {
+    fn drop(&mut self) {
+        self.0.core.leave_recv(&mut self.1);
+    }
+}
+
+/// What may lie before a PING and before its PONG.
+const BURST_OCTETS: usize = 2000;
+
+/// More than each side says before it is ready.
+const HANDSHAKE_OCTETS: usize = 300;
