@@ -192,7 +192,7 @@ async fn direct(
         let before: Vec<u64> = publishers.iter().map(taken).collect();
         let mut wanted = vec![0; publishers.len()];
         for topic in SAID {
-            for writer in 0..publishers.len() {
+            for (writer, wanted) in wanted.iter_mut().enumerate() {
                 let letter = Letter {
                     writer: writer as u64,
                     number,
@@ -200,7 +200,7 @@ async fn direct(
                 for subscriber in model.borrow_mut().iter_mut() {
                     if subscriber.wants(topic) && subscriber.publishers.contains(&letter.writer) {
                         subscriber.awaited.insert(letter);
-                        wanted[writer] += 1;
+                        *wanted += 1;
                     }
                 }
                 publish(&publishers, writer, number, topic).await;
