@@ -3,6 +3,7 @@
 // Each test file is a program of its own and uses some of this, not all.
 #![allow(dead_code)]
 
+pub mod process;
 pub mod raw;
 
 use std::{
