@@ -47,6 +47,9 @@ impl Socket {
             let mut bells = Bells::default();
             driven = Some(self.turn(&mut guard, &mut bells));
             drop(guard);
+            if let Some(net) = self.net.get() {
+                self.resume_checks(net);
+            }
             bells.ring(self);
         }
         driven

@@ -142,10 +142,7 @@ impl Socket {
 
     /// The caller goes back to its work; the lease stays.
     fn leave_lease(&self, net: &Net) {
-        if self.long_wait.swap(false, Ordering::SeqCst) {
-            let now = self.context.metal.now();
-            net.reactor.drive_at(net.key, now + tuning::LEASE_CHECK);
-        }
+        self.resume_checks(net);
         if self.wanted.load(Ordering::SeqCst) || !self.jobs.lock().is_empty() {
             self.kick();
         }
@@ -154,6 +151,15 @@ impl Socket {
             let mut bells = Bells::default();
             self.state.lock().wake_one_of_each(&mut bells);
             bells.ring(self);
+        }
+    }
+
+    /// The set is free. If the reactor found it taken and has stopped checking, it begins again:
+    /// also where it was not a long wait that it met, but somebody in passing.
+    pub(super) fn resume_checks(&self, net: &Net) {
+        if self.long_wait.load(Ordering::SeqCst) && self.long_wait.swap(false, Ordering::SeqCst) {
+            let now = self.context.metal.now();
+            net.reactor.drive_at(net.key, now + tuning::LEASE_CHECK);
         }
     }
 
