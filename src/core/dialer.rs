@@ -311,7 +311,7 @@ impl Dialer {
         match &mut self.dial {
             Dial::Waiting(_) | Dial::Resolving => Fate::Stays,
             Dial::Connecting { stream, .. } => match stream.finish_connect() {
-                Ok(()) => self.begin_session(socket, entry, now, bells),
+                Ok(()) => self.begin_session(socket, ready, now, bells),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Stays,
                 Err(error) => {
                     set.unregister(stream.source());
@@ -360,7 +360,7 @@ impl Dialer {
     fn begin_session(
         &mut self,
         socket: &Socket,
-        entry: usize,
+        ready: Ready,
         now: Time,
         bells: &mut Bells,
     ) -> Fate {
@@ -380,14 +380,14 @@ impl Dialer {
         let Dial::Session(session) = &mut self.dial else {
             return Fate::Stays;
         };
+        // What came along with the connection, its end included, is not told of again.
         let ready = Ready {
-            token: entry,
             readable: true,
             writable: true,
-            closed: false,
+            ..ready
         };
         session.say(socket, now, bells);
-        match session.drive(socket, entry, ready, now, bells) {
+        match session.drive(socket, ready.token, ready, now, bells) {
             Fare::Waits => Fate::Stays,
             Fare::More => Fate::More,
             Fare::Over(fault) => self.over(socket, &fault, now, bells),
