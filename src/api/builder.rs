@@ -232,7 +232,8 @@ options_of_some! {
     (Pub XPub) welcome(message: impl Into<Message>) => welcome = Some(message.into()),
         "The first message for each new subscriber. (Its SUB shows it only if it matches.)";
     (Pub XPub) max_topic_octets(octets: usize) => topic_octets_max = octets,
-        "Octets of topics that one subscriber may hold here. Default 64 MiB.";
+        "Octets that one subscriber's topics may take here: their own, and 256 for each. A peer that \
+         subscribes to more is disconnected. Default 512 MiB, some two million topics.";
     (Pub XPub Sub) invert_matching(invert: bool) => invert_matching = invert,
         "Deliver what does not match. Set it on both sides.";
 }

@@ -43,7 +43,7 @@ pub struct Options {
     pub message_octets_max: u64,
     /// Frames in one message; a peer that sends more is disconnected.
     pub message_frames_max: usize,
-    /// Octets of topics one subscriber may hold at this publisher.
+    /// Octets that one subscriber's topics may take at this publisher: their own, and 256 for each.
     pub topic_octets_max: usize,
     /// Handshakes that may be unfinished at one time; further peers wait in the backlog.
     pub handshakes_max: usize,
@@ -100,7 +100,7 @@ impl Default for Options {
             heartbeat_ttl: None,
             message_octets_max: 1 << 30,
             message_frames_max: 65_536,
-            topic_octets_max: 64 << 20,
+            topic_octets_max: 512 << 20,
             handshakes_max: 1024,
             immediate: false,
             conflate: false,

@@ -24,6 +24,7 @@ use crate::{
     base::{
         endpoint::Endpoint,
         event::{EventKind, PeerInfo, Reason},
+        tuning,
     },
     pattern::{Announcement, Peer},
     pipe::{Lane, Store},
@@ -207,6 +208,11 @@ impl Socket {
         state.peer_left(bells);
     }
 
+    /// How many newcomers there is room for, if all those who have left unread are to be read.
+    pub(super) fn room_for_newcomers(&self) -> usize {
+        tuning::DEPARTED_MAX.saturating_sub(self.state.lock().departed)
+    }
+
     /// Tells the monitors.
     pub(super) fn tell(
         &self,
@@ -296,6 +302,7 @@ impl State {
             self.ends.note_unsent(unsent);
         }
         self.peers[key].out.close_writer();
+        self.departed += 1;
         self.with_pattern(|pattern, peers, effects| pattern.detach(peers, key, effects));
         let _ = socket;
     }
@@ -311,6 +318,7 @@ impl State {
         }
         if let Some(peer) = self.peers.try_remove(key) {
             self.attached.remove(key);
+            self.departed -= 1;
             self.past.1 = self.past.1.plus(peer.window.stats());
             self.leaving.push(peer.out);
             self.settle_leaving();

@@ -28,6 +28,7 @@ use crate::{
         event::{EventKind, Reason},
         options::Reconnect,
         time::Time,
+        tuning,
     },
     engine::Fault,
     pipe::Lane,
@@ -110,6 +111,12 @@ impl Dialer {
 
     /// Begins an attempt: looks the address up if it is a name.
     fn dial(&mut self, socket: &Socket, set: &PollSet, entry: usize, bells: &mut Bells) -> Fate {
+        // With `immediate` each connection is a new peer, and too many may have left unread.
+        if socket.options.immediate && socket.room_for_newcomers() == 0 {
+            let now = socket.context.metal.now();
+            self.dial = Dial::Waiting(now + tuning::HANDSHAKES_PAUSE);
+            return Fate::Stays;
+        }
         socket.tell(EventKind::Connecting, &self.endpoint, None, bells);
         self.addresses.clear();
         let endpoint = Arc::clone(&self.endpoint);

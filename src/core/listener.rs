@@ -1,7 +1,8 @@
 //! A listener: takes connections in, and rests when it must.
 //!
-//! When descriptors have run out, or too many handshakes are unfinished, nothing is accepted for
-//! a while: newcomers wait in the kernel's backlog, and those who are in are served.
+//! When descriptors have run out, too many handshakes are unfinished, or too many peers have left
+//! unread, nothing is accepted for a while: newcomers wait in the kernel's backlog, and those who
+//! are in are served.
 
 use std::{io, sync::Arc};
 

@@ -166,10 +166,9 @@ impl PollSet {
         let key = ready.token;
         match self.take(key) {
             What::Listener(mut listener) => {
-                let room = socket
-                    .options
-                    .handshakes_max
-                    .saturating_sub(self.handshakes);
+                let handshakes = socket.options.handshakes_max;
+                let room = handshakes.saturating_sub(self.handshakes);
+                let room = room.min(socket.room_for_newcomers());
                 let (streams, more) = listener.accept(socket, room, now, bells);
                 let (id, endpoint) = (listener.id, Arc::clone(&listener.endpoint));
                 let fate = if more { Fate::More } else { Fate::Stays };

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// Everything bound and connected.
     pub(super) ends: Ends,
+    /// Peers that have left, and whose messages are not all taken yet.
+    pub(super) departed: usize,
     /// Counters of peers that are gone: sent, received.
     pub(super) past: (LaneStats, LaneStats),
     /// Lanes of peers that are gone, which the other side (inproc) has not read to the end.
@@ -83,6 +85,7 @@ impl State {
             eager: true,
             phase: Phase::Open,
             ends: Ends::default(),
+            departed: 0,
             past: Default::default(),
             leaving: Vec::new(),
         }

@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 
 use super::topic_tree::{NodeId, TopicTree, give_back_room};
+use crate::base::tuning;
 
 /// The subscriptions of all peers. A peer is a small number: its key in the socket's slab.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ impl Topics {
             };
         }
         subscriber.places.insert(node, narrow(wanted_by.len()));
-        subscriber.octets += topic.len();
+        subscriber.octets += cost(topic);
         wanted_by.push(narrow(peer));
         Added {
             first_of_topic,
@@ -101,7 +102,7 @@ impl Topics {
         let place = self.tree.find(topic).and_then(|node| {
             let subscriber = self.peers.get_mut(peer)?;
             let place = subscriber.places.remove(&node)?;
-            subscriber.octets -= topic.len();
+            subscriber.octets -= cost(topic);
             Some((node, place))
         });
         Removed {
@@ -139,7 +140,9 @@ impl Topics {
         }
     }
 
-    /// Octets of all topics this peer has.
+    /// Octets of memory that this peer's topics take: their own, and [`TOPIC_OCTETS`] for each.
+    ///
+    /// [`TOPIC_OCTETS`]: tuning::TOPIC_OCTETS
     pub fn octets(&self, peer: usize) -> usize {
         self.peers.get(peer).map_or(0, |peer| peer.octets)
     }
@@ -174,6 +177,11 @@ impl Default for Topics {
     fn default() -> Topics {
         Topics::new()
     }
+}
+
+/// What a topic costs the limit of its peer.
+fn cost(topic: &[u8]) -> usize {
+    topic.len() + tuning::TOPIC_OCTETS
 }
 
 /// Peers in half the room: there are as many numbers as a process can have descriptors.
@@ -222,7 +230,7 @@ mod tests {
         assert_eq!(matching(&mut topics, b"weather"), [0, 3]);
         assert_eq!(
             (topics.topics(), topics.octets(3), topics.octets(0)),
-            (2, 3, 0)
+            (2, cost(b"wea"), cost(b""))
         );
     }
 
@@ -244,7 +252,7 @@ mod tests {
         assert_eq!((added.first_of_topic, added.first_of_peer), (false, false));
         let added = topics.subscribe(b"a", 2);
         assert_eq!((added.first_of_topic, added.first_of_peer), (false, true));
-        assert_eq!(topics.octets(1), 1);
+        assert_eq!(topics.octets(1), cost(b"a"));
 
         let removed = topics.cancel(b"a", 1);
         assert_eq!((removed.was_there, removed.last_of_topic), (true, false));
@@ -389,7 +397,7 @@ mod tests {
                 let held = twin
                     .iter()
                     .filter(|pair| pair.1 == peer)
-                    .map(|pair| pair.0.len());
+                    .map(|pair| cost(&pair.0));
                 assert_eq!(topics.octets(peer), held.sum());
                 let distinct: BTreeSet<&Vec<u8>> = twin.iter().map(|pair| &pair.0).collect();
                 assert_eq!(topics.topics(), distinct.len());

@@ -6,6 +6,7 @@
 // Each test program uses its own part of this.
 #![allow(dead_code)]
 
+pub mod memory;
 pub mod stand;
 
 use std::{
@@ -169,6 +170,51 @@ impl Peer {
     /// Sends octets.
     pub fn say(&mut self, octets: &[u8]) {
         assert!(self.try_say(octets), "closed too early");
+    }
+
+    /// Sends `octets` again and again, until the other end takes no more or `most` have left.
+    /// Gives how many left.
+    pub fn say_until_stuck(&mut self, octets: &[u8], most: usize) -> usize {
+        self.set_write_timeout(Duration::from_millis(300));
+        let mut sent = 0;
+        while sent < most {
+            let rest = &octets[sent % octets.len()..];
+            let written = match &mut self.stream {
+                Stream::Tcp(stream) => stream.write(rest),
+                Stream::Unix(stream) => stream.write(rest),
+            };
+            match written {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("to send: {error}"),
+            }
+        }
+        self.set_write_timeout(SOON);
+        sent
+    }
+
+    fn set_write_timeout(&self, timeout: Duration) {
+        let set = match &self.stream {
+            Stream::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
+            Stream::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+        };
+        set.expect("a timeout");
+    }
+
+    /// Is nothing said for so long?
+    pub fn hears_nothing_for(&mut self, time: Duration) -> bool {
+        self.set_read_timeout(time);
+        let read = self.read(&mut [0]);
+        self.set_read_timeout(SOON);
+        matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    fn set_read_timeout(&self, timeout: Duration) {
+        let set = match &self.stream {
+            Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            Stream::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+        };
+        set.expect("a timeout");
     }
 
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {

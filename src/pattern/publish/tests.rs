@@ -4,6 +4,7 @@ use super::{
     super::stage::{Stage, messages},
     *,
 };
+use crate::base::tuning;
 
 impl Stage {
     /// The peer subscribes or cancels. Is there news for the application?
@@ -202,7 +203,7 @@ fn subscriptions_end_with_the_connection() {
 fn one_peer_may_hold_so_many_octets_of_topics() {
     for manual in [false, true] {
         let mut xpub = xpub(Options {
-            topic_octets_max: 10,
+            topic_octets_max: 10 + 2 * tuning::TOPIC_OCTETS,
             xpub_manual: manual,
             ..Options::default()
         });
@@ -215,6 +216,9 @@ fn one_peer_may_hold_so_many_octets_of_topics() {
         assert!(xpub.try_hear(a, "890", true).is_ok());
         assert!(xpub.try_hear(a, "890", true).is_ok());
         assert!(xpub.try_hear(b, "1234567890", true).is_ok());
+        // Topics without an octet of their own are limited as well.
+        assert!(xpub.try_hear(b, "", true).is_ok());
+        assert!(xpub.try_hear(b, "1", true).is_err());
         xpub.detach(a);
         let shown = xpub.recv_all();
         assert!(!shown.contains(&"\x018901".into()));
