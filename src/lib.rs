@@ -2,6 +2,50 @@
 //!
 //! PUB/SUB, PUSH/PULL, REQ/REP and their kin over ZMTP 3.1, on a mio reactor, with no hub in the
 //! middle.
+//!
+//! ```
+//! use hubless::{Pull, Push};
+//! use std::time::Duration;
+//!
+//! let pull = Pull::new()?;
+//! let at = pull.bind("tcp://127.0.0.1:0")?; // or "ipc://*", or "inproc://jobs"
+//!
+//! let push = Push::new()?;
+//! push.connect(&at)?; // returns at once, the connection is made behind it
+//! push.send("five boxes of apples")?;
+//!
+//! let job = pull.recv_timeout(Duration::from_secs(5))?;
+//! assert_eq!(job.as_str()?, "five boxes of apples");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Which socket
+//!
+//! | sockets | what for | when the other side is slow |
+//! |---|---|---|
+//! | [`Push`] → [`Pull`] | work, each message to one worker, in turn | `send` waits |
+//! | [`Pub`] → [`Sub`] | news, each message to all who subscribed to a prefix of it | it misses messages, counted |
+//! | [`Req`] ↔ [`Rep`] | one question, one answer | the question waits |
+//! | [`Dealer`] ↔ [`Router`] | many questions at once; peers addressed by name | `Dealer` waits, `Router` refuses |
+//! | [`XPub`] ↔ [`XSub`] | PUB/SUB with the subscriptions in your hands | as [`Pub`] |
+//! | [`Pair`] ↔ [`Pair`] | two threads, both ways | `send` waits |
+//!
+//! # What all of them have in common
+//!
+//! * **Made** by `new`, or by a [`Builder`] that sets options first. No context is needed; a
+//!   [`Context`] of your own keeps `inproc` names apart and sets the number of I/O threads.
+//! * **Shared** by cloning: a clone is the same socket, and every call takes `&self`. A socket
+//!   closes with its last clone, or for all of them in `close`, which ends calls that wait.
+//! * **Joined** by `bind` and `connect`, any number of times, in either order. An [`Endpoint`] is
+//!   judged at once; connections are made, and made anew, behind the scenes. `wait_peers` and
+//!   `wait_subscribers` tell when somebody is there: never sleep for that.
+//! * **Waiting** is said in the name: `recv` waits, `try_recv` never does, `recv_timeout` for so
+//!   long, `recv_async` gives a future for any executor.
+//! * **Refused** sends give the message back, in a [`SendError`].
+//! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up.
+//!
+//! A [`Message`] is frames, delivered whole or not at all, at most once, in order from one sender
+//! to one receiver over one connection. Nothing is acknowledged, stored or encrypted.
 
 // What only tests, benches and fuzz targets use is compiled all the same.
 #![cfg_attr(not(feature = "internals"), allow(dead_code))]
@@ -33,6 +77,13 @@ pub use base::{
 };
 
 pub use core::PeerState;
+
+/// The programs of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../README.zh-CN.md")]
+#[derive(Debug)]
+pub struct Readme;
 
 /// The inner rooms, for our own tests, benches and fuzz targets. Not public API.
 #[cfg(feature = "internals")]
