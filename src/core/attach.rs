@@ -478,7 +478,8 @@ impl Bells {
             word,
         } in told
         {
-            socket.hear(key, serial, word);
+            let bells = socket.heed(key, serial, word);
+            self.others.push((socket, bells));
         }
     }
 }

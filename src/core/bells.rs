@@ -16,6 +16,8 @@ pub(crate) struct Bells {
     pub(crate) flush: Vec<Arc<Link>>,
     pub(crate) remote: Vec<Remote>,
     pub(crate) jobs: Vec<Job>,
+    /// What to do for other sockets, which have heard something while a lock was held.
+    pub(crate) others: Vec<(Arc<Socket>, Bells)>,
     /// The socket has closed for good: its context lets it go.
     pub(crate) closed: bool,
 }
@@ -48,6 +50,7 @@ impl Bells {
             && self.flush.is_empty()
             && self.remote.is_empty()
             && self.jobs.is_empty()
+            && self.others.is_empty()
             && !self.closed
     }
 
@@ -68,6 +71,9 @@ impl Bells {
         } in self.remote
         {
             other.hear(key, serial, word);
+        }
+        for (other, bells) in self.others {
+            bells.ring(&other);
         }
         for waker in self.wakers {
             waker.wake();

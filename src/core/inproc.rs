@@ -211,11 +211,17 @@ impl Socket {
         // Theirs are told last. One that was made meanwhile is told twice, which does no harm.
         let order = binder.announcing.lock();
         let topics = binder.state.lock().pattern.subscriptions();
-        for topic in topics {
-            let subscribe = true;
-            self.hear(key, serial, Word::Subscription { subscribe, topic });
-        }
+        let heard: Vec<Bells> = topics
+            .into_iter()
+            .map(|topic| {
+                let subscribe = true;
+                self.heed(key, serial, Word::Subscription { subscribe, topic })
+            })
+            .collect();
         drop(order);
+        for bells in heard {
+            bells.ring(self);
+        }
     }
 
     /// Joins anew, so that an answer to what was asked before cannot arrive.

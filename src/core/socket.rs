@@ -503,6 +503,11 @@ impl Socket {
 
     /// A word from an inproc peer.
     pub(super) fn hear(&self, key: usize, serial: u64, word: Word) {
+        self.heed(key, serial, word).ring(self);
+    }
+
+    /// As [`hear`](Socket::hear), for callers that hold a lock: they ring what is to be rung.
+    pub(super) fn heed(&self, key: usize, serial: u64, word: Word) -> Bells {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         if state
@@ -510,7 +515,7 @@ impl Socket {
             .get(key)
             .is_none_or(|peer| peer.serial != serial)
         {
-            return;
+            return bells;
         }
         match word {
             Word::Readable => state.readable(key, &mut bells),
@@ -525,7 +530,7 @@ impl Socket {
             }
         }
         drop(state);
-        bells.ring(self);
+        bells
     }
 }
 
