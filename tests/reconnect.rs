@@ -23,12 +23,10 @@ const AT_ONCE: Reconnect = Reconnect::Backoff {
     max: Duration::from_millis(20),
 };
 
-/// For each receiving type: how it binds, receives, and what its raw peer is.
-fn receivers() -> Vec<(
-    &'static str,
-    Endpoint,
-    Box<dyn Fn(Duration) -> Result<Message, RecvError>>,
-)> {
+type Recv = Box<dyn Fn(Duration) -> Result<Message, RecvError>>;
+
+/// For each receiving type: what its raw peer is, where it is bound, and how it receives.
+fn receivers() -> Vec<(&'static str, Endpoint, Recv)> {
     let at = "tcp://127.0.0.1:0";
     let (pull, dealer) = (
         Pull::new().expect("a PULL"),
