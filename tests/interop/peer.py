@@ -202,71 +202,87 @@ def recv_for_ever(socket, octets):
         say({"number": int.from_bytes(frames[-1], "big")})
 
 
-# ---- streams: a thread that publishes round after round while the program takes commands
+# ---- rounds: a message of each topic, with the number of the round; the last topic ends it
 
 
 class Stream(threading.Thread):
-    """Publishes (topic, number) for each topic, some thousand rounds a second, and keeps what an
-    XPUB is told meanwhile. It owns its socket until it has stopped."""
+    """Publishes round after round while the program takes commands, and keeps what an XPUB is
+    told meanwhile. It owns its socket until it has stopped."""
 
-    def __init__(self, made, topics):
+    def __init__(self, made, topics, octets):
         super().__init__(daemon=True)
-        self.made, self.topics = made, topics
-        self.rounds, self.told = 0, []
+        self.made, self.topics, self.octets = made, topics, octets
+        self.told = []
         self.stopped = threading.Event()
+        made.sndtimeo = 50
 
     def run(self):
+        number = 0
         while not self.stopped.is_set():
-            number = self.rounds.to_bytes(8, "big")
+            body = number.to_bytes(8, "big").ljust(self.octets, b"\0")
             for topic in self.topics:
-                self.made.send_multipart([topic, number])
-            self.rounds += 1
-            if self.made.type == zmq.XPUB:
-                while self.made.poll(0):
-                    self.told.append(self.made.recv())
-            if self.rounds % 10 == 0:
-                time.sleep(0.002)
+                while not self.publish(topic, body):
+                    if self.stopped.is_set():
+                        break
+            number += 1
+            while self.made.type == zmq.XPUB and self.made.poll(0):
+                self.told.append(self.made.recv())
+
+    def publish(self, topic, body):
+        """False if there was no room for a while; the subscriber may have enough."""
+        try:
+            self.made.send_multipart([topic, body])
+            return True
+        except zmq.Again:
+            return False
 
 
 @command
-def stream(socket, topics):
-    """Begins a stream."""
-    STREAMS[socket] = Stream(SOCKETS[socket], [bytes.fromhex(topic) for topic in topics])
+def begin_rounds(socket, topics, octets):
+    topics = [bytes.fromhex(topic) for topic in topics]
+    STREAMS[socket] = Stream(SOCKETS[socket], topics, octets)
     STREAMS[socket].start()
 
 
 @command
-def stop(socket):
-    """Ends a stream. Says how many rounds there were, and what an XPUB was told."""
-    ended = STREAMS.pop(socket)
-    ended.stopped.set()
-    ended.join()
-    return {"count": ended.rounds, "frames": [told.hex() for told in ended.told]}
+def end_rounds(socket):
+    """Says what an XPUB was told."""
+    stream = STREAMS.pop(socket)
+    stream.stopped.set()
+    stream.join()
+    return {"frames": [told.hex() for told in stream.told]}
+
+
+LAST_ROUND = {}
 
 
 @command
-def recv_topics(socket, topics, run, limit):
-    """Receives (topic, number) until the last `run` messages have had exactly these topics. In
-    each topic the numbers must follow one another from the first that came."""
+def recv_rounds(socket, last_topic, marker, always, ever, wanted, exact, limit):
+    """Receives rounds until `exact` of them have had the marker. Those must have just the wanted
+    topics. Every round must have those that are `always` there, may have those that `ever` are,
+    and no round may be missing."""
     made = SOCKETS[socket]
-    wanted = {bytes.fromhex(topic) for topic in topics}
-    numbers, seen, since, received = {}, set(), 0, 0
-    until = time.monotonic() + limit / 1000
-    while since < run or seen != wanted:
+    last_topic, marker = bytes.fromhex(last_topic), bytes.fromhex(marker)
+    always, ever, wanted = [[bytes.fromhex(t) for t in ts] for ts in (always, ever, wanted)]
+    until, right, topics = time.monotonic() + limit / 1000, 0, []
+    while right < exact:
         if time.monotonic() > until:
-            raise TimeoutError(f"no run of {run} messages with {wanted}: last run had {seen}")
-        topic, number = take(made, limit, f"a message of {wanted}")
-        number = int.from_bytes(number, "big")
-        if numbers.get(topic, number - 1) != number - 1:
-            raise ValueError(f"{topic}: number {number} came after {numbers[topic]}")
-        numbers[topic] = number
-        received += 1
-        if topic in wanted:
-            seen.add(topic)
-            since += 1
-        else:
-            seen, since = set(), 0
-    return {"count": received}
+            raise TimeoutError(f"no round with {marker}, last {topics}")
+        topics, numbers = [], set()
+        while not topics or topics[-1] != last_topic:
+            topic, number = take(made, limit, "a topic")
+            topics.append(topic)
+            numbers.add(int.from_bytes(number[:8], "big"))
+        last = LAST_ROUND.get(socket)
+        if len(numbers) != 1 or (last is not None and numbers != {last + 1}):
+            raise ValueError(f"after round {last} came {topics} of {numbers}")
+        (LAST_ROUND[socket],) = numbers
+        if not set(always) <= set(topics) <= set(ever):
+            raise ValueError(f"always {always}, ever {ever}, but came {topics}")
+        if marker in topics or right:
+            right += 1
+            if topics != wanted:
+                raise ValueError(f"wanted {wanted}, but {right} rounds later came {topics}")
 
 
 # ---- the program
