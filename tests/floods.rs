@@ -5,10 +5,7 @@
 
 mod raw;
 
-use std::{
-    sync::MutexGuard,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use hubless::{
     Builder, Dealer, Message, Pair, Pub, Pull, Reconnect, Rep, Router, SocketType, Sub,
@@ -23,12 +20,6 @@ use raw::{
 
 const MIB: usize = 1 << 20;
 
-fn alone() -> MutexGuard<'static, ()> {
-    memory::ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
 /// The greeting and READY of a PUSH.
 fn push_words() -> Vec<u8> {
     [greeting(), ready("PUSH")].concat()
@@ -38,7 +29,7 @@ fn push_words() -> Vec<u8> {
 
 #[test]
 fn unfinished_handshakes_have_a_limit() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder().max_handshakes(4));
     let mut silent: Vec<Peer> = (0..4).map(|_| Peer::connect(&stand.at)).collect();
     for peer in &mut silent {
@@ -62,7 +53,7 @@ fn unfinished_handshakes_have_a_limit() {
 
 #[test]
 fn silent_peers_make_room_in_time() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let builder = Pull::builder().max_handshakes(4);
     let mut stand = Stand::new(builder.handshake_timeout(Duration::from_millis(50)));
     let silent: Vec<Peer> = (0..20).map(|_| Peer::connect(&stand.at)).collect();
@@ -74,7 +65,7 @@ fn silent_peers_make_room_in_time() {
 
 #[test]
 fn many_connections_that_never_speak_cost_little() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let silent = grows_by_at_most(8 * MIB, || {
         let connect = |_| Peer::connect(&stand.at);
@@ -94,7 +85,7 @@ fn many_connections_that_never_speak_cost_little() {
 
 #[test]
 fn those_who_come_and_go_leave_nothing() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let words = push_words();
     let mut come_and_go = |times: usize| {
@@ -120,7 +111,7 @@ const DEPARTED_MAX: usize = 1024;
 
 #[test]
 fn those_who_leave_unread_messages_have_a_limit() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let socket = Pull::builder().max_handshakes(8).build().expect("a socket");
     let at = socket.bind("tcp://127.0.0.1:0").expect("to bind");
     let mut good = Peer::ready(&at, SocketType::Pull, "PUSH");
@@ -159,7 +150,7 @@ fn those_who_leave_unread_messages_have_a_limit() {
 
 #[test]
 fn a_server_that_comes_and_goes_unread_has_a_limit() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let at_once = [1, 1].map(Duration::from_micros);
     let socket = Pull::builder()
         .immediate(true)
@@ -216,7 +207,7 @@ where
 
 #[test]
 fn who_sends_without_end_is_held_up_at_the_mark() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let subscribed: fn(&Sub) = |sub| sub.subscribe("g").expect("to subscribe");
     sends_without_end(Pull::builder(), "PUSH", |_| (), b"");
     sends_without_end(Dealer::builder(), "DEALER", |_| (), b"");
@@ -229,7 +220,7 @@ fn who_sends_without_end_is_held_up_at_the_mark() {
 
 #[test]
 fn a_pair_that_does_not_receive_holds_its_peer_up() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let pair = Pair::builder().recv_hwm(10).recv_buffer(64 << 10).build();
     let pair = pair.expect("a socket");
     let at = pair.bind("ipc://*").expect("to bind");
@@ -244,7 +235,7 @@ fn a_pair_that_does_not_receive_holds_its_peer_up() {
 
 #[test]
 fn an_announced_size_costs_nothing_before_it_comes() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let mut peers: Vec<Peer> = (0..100)
         .map(|_| Peer::ready(&stand.at, SocketType::Pull, "PUSH"))
@@ -266,7 +257,7 @@ fn an_announced_size_costs_nothing_before_it_comes() {
 
 #[test]
 fn frames_of_a_message_have_a_limit() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let mut peer = Peer::ready(&stand.at, SocketType::Pull, "PUSH");
     let most = [frame(1, b"").repeat(65_535), frame(0, b"")].concat();
@@ -283,7 +274,7 @@ fn frames_of_a_message_have_a_limit() {
 
 #[test]
 fn peers_that_drip_hold_nobody_up() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(&stand.at)).collect();
     let message = [
@@ -309,7 +300,7 @@ fn peers_that_drip_hold_nobody_up() {
 
 #[test]
 fn commands_without_end_are_read_and_forgotten() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let mut peer = Peer::ready(&stand.at, SocketType::Pull, "PUSH");
     let words = [command("WHAT", b"?"), ready("PUSH"), command("PONG", b"")].concat();
@@ -324,7 +315,7 @@ fn commands_without_end_are_read_and_forgotten() {
 
 #[test]
 fn answers_to_pings_that_nobody_reads_do_not_pile_up() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pull::builder());
     let mut peer = Peer::ready(&stand.at, SocketType::Pull, "PUSH");
     let pings = command("PING", b"\0\0sixteen octets..").repeat(5000);
@@ -356,7 +347,7 @@ fn answers_to_pings_that_nobody_reads_do_not_pile_up() {
 
 #[test]
 fn subscriptions_without_end_are_refused_at_the_limit() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let mut stand = Stand::new(Pub::builder().max_topic_octets(MIB));
     for large in [1, 1000] {
         let mut peer = Peer::ready(&stand.at, SocketType::Pub, "SUB");
@@ -382,7 +373,7 @@ fn subscriptions_without_end_are_refused_at_the_limit() {
 
 #[test]
 fn subscriptions_that_nobody_looks_at_do_not_pile_up() {
-    let _alone = alone();
+    let _alone = memory::alone();
     let socket = XPub::builder()
         .max_topic_octets(MIB)
         .build()

@@ -1,9 +1,17 @@
 //! What this process takes of the machine, as the system counts it.
 
-use std::{fs, sync::Mutex};
+use std::{
+    fs,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Held while a test measures: what others do meanwhile would be counted as its own.
-pub static ALONE: Mutex<()> = Mutex::new(());
+pub fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed has held it, too.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Octets of memory that are really there; 0 where the system does not tell.
 pub fn resident() -> usize {

@@ -21,6 +21,7 @@ pub trait Attacked: Sized {
     type Good;
 
     fn bind(&self, at: &str) -> Endpoint;
+    fn connect(&self, at: &str);
     fn monitor(&self) -> Monitor;
     fn build(builder: Builder<Self>) -> Self;
 
@@ -111,6 +112,10 @@ macro_rules! attacked {
 
             fn bind(&self, at: &str) -> Endpoint {
                 self.bind(at).expect("to bind")
+            }
+
+            fn connect(&self, at: &str) {
+                self.connect(at).expect("to connect");
             }
 
             fn monitor(&self) -> Monitor {
