@@ -112,7 +112,10 @@ impl Net {
         let id = self.fresh_source();
         let state = StreamState::new(Phase::Connecting, local, to.clone());
         self.streams.insert(id, state);
-        let wait = self.latency();
+        let mut wait = self.latency();
+        if self.dice.chance(self.faults.connect_stalls) {
+            wait += self.up_to(CONNECT_STALL);
+        }
         self.note("connect", id, wait.as_nanos() as u64);
         self.after(wait, Happening::Connect { stream: id });
         Ok(id)
@@ -176,6 +179,9 @@ fn covers(any: &Address, to: &Address) -> bool {
         _ => false,
     }
 }
+
+/// The longest an attempt to connect hangs.
+const CONNECT_STALL: Duration = Duration::from_secs(3);
 
 /// The longest descriptors are out.
 const EXHAUSTION: Duration = Duration::from_millis(500);

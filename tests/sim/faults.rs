@@ -38,6 +38,10 @@ pub struct Faults {
     pub clog: Rate,
     /// All connections stop, and go on one by one in another order.
     pub swizzle: Rate,
+    /// A connection stops carrying octets both ways, and neither end is told: a cable is cut.
+    pub silence: Rate,
+    /// An attempt to connect takes its time.
+    pub connect_stalls: Rate,
     /// A connection is refused although somebody listens.
     pub refuse: Rate,
     /// `connect` fails at once.
@@ -72,6 +76,8 @@ impl Faults {
             half_close: 0,
             clog: 0,
             swizzle: 0,
+            silence: 0,
+            connect_stalls: 0,
             refuse: 0,
             connect_fails: 0,
             descriptors: 0,
@@ -112,6 +118,8 @@ impl Faults {
         faults.half_close = rate(seldom);
         faults.clog = rate(seldom);
         faults.swizzle = rate(seldom / 4 + 1);
+        faults.silence = rate(seldom / 2 + 1);
+        faults.connect_stalls = rate(often);
         faults.refuse = rate(often);
         faults.connect_fails = rate(often);
         faults.descriptors = rate(often);

@@ -189,6 +189,22 @@ fn writing_to_who_has_gone_ends_in_a_reset() {
 }
 
 #[test]
+fn a_silent_connection_tells_nobody_of_its_end_until_that_is_found_out() {
+    let metal = calm();
+    let (client, server) = pair(&metal);
+    metal.net().faults.silence = 1000;
+    write(&*client, b"lost");
+    drop(client);
+    settle(&metal);
+    assert_eq!(read(&*server, 10), Err(ErrorKind::WouldBlock));
+    assert_eq!(write(&*server, b"anybody?"), 8);
+    settle(&metal);
+    assert_eq!(read(&*server, 10), Err(ErrorKind::WouldBlock));
+    metal.net().end_silence();
+    assert_eq!(read(&*server, 10), Err(ErrorKind::ConnectionReset));
+}
+
+#[test]
 fn nobody_listening_refuses_and_the_same_address_twice_is_in_use() {
     let metal = calm();
     let acceptor = listen(&metal);
@@ -245,6 +261,8 @@ fn pump(seed: u64) -> (u64, bool) {
     // Trouble on one connection; nobody here registers or connects twice.
     (faults.register_fails, faults.connect_fails, faults.refuse) = (0, 0, 0);
     (faults.descriptors, faults.accept_aborts) = (0, 0);
+    // Nobody here gives up on who says nothing.
+    faults.silence = 0;
     let metal = SimMetal::new(dice, faults, false);
     let (client, server) = pair(&metal);
     let mut selector = metal.selector().unwrap();

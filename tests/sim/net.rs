@@ -178,7 +178,7 @@ impl Net {
         Some(None)
     }
 
-    /// Ends all faults: clogs open, in any order, and nothing more goes wrong.
+    /// Ends all faults but silence: clogs open, in any order, and nothing more goes wrong.
     pub fn heal(&mut self) {
         self.note("heal", 0, 0);
         self.faults = self.faults.healed();

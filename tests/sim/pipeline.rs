@@ -35,7 +35,7 @@ fn run(world: World) -> u64 {
     let mut dice = world.dice();
     let model = Rc::new(RefCell::new(Model::default()));
     let senders = Node::new(&world);
-    let receivers = Node::new(&world);
+    let receivers = senders.other(&world);
     let heal_after = world.up_to(Duration::from_millis(1500));
     let mut pushes = Vec::new();
     let mut pulls = Vec::new();

@@ -66,7 +66,7 @@ type Model = Rc<RefCell<Vec<Subscriber>>>;
 fn run(world: World) -> u64 {
     let mut dice = world.dice();
     let publishing = Node::new(&world);
-    let subscribing = Node::new(&world);
+    let subscribing = publishing.other(&world);
     let heal_after = world.up_to(Duration::from_millis(1500));
     let socket = |node: &Node, socket_type, dice: &mut Dice| {
         let mut options = draw_options(&world, dice);

@@ -36,7 +36,7 @@ struct Model {
 fn run(world: World) -> u64 {
     let mut dice = world.dice();
     let asking = Node::new(&world);
-    let serving = Node::new(&world);
+    let serving = asking.other(&world);
     let heal_after = world.up_to(Duration::from_millis(1500));
     let model = Rc::new(RefCell::new(Model::default()));
     let servers: Vec<Socket> = (0..dice.between(1, 2))
@@ -235,7 +235,7 @@ const GOOD_REQUESTS: u64 = 5;
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// How long an answer may take in good weather.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The end of the longest run.
 const LIMIT: Duration = Duration::from_secs(90);

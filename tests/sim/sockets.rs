@@ -12,9 +12,14 @@ use hubless::{
     },
 };
 
-use super::{dice::Dice, letters::Letter, world::World};
+use super::{
+    dice::Dice,
+    letters::Letter,
+    world::{BURST_OCTETS, World},
+};
 
-/// A process: one context, one reactor of its own.
+/// A process: one context, one or two reactors.
+#[derive(Clone)]
 pub struct Node {
     context: Arc<Context>,
 }
@@ -22,8 +27,18 @@ pub struct Node {
 impl Node {
     /// A process in this world.
     pub fn new(world: &World) -> Node {
+        let reactors = world.dice().between(1, 2) as usize;
         Node {
-            context: Context::new(world.metal(), 1, 100),
+            context: Context::new(world.metal(), reactors, 100),
+        }
+    }
+
+    /// Another process; in a world that talks within one context the same one.
+    pub fn other(&self, world: &World) -> Node {
+        if world.is_inproc() {
+            self.clone()
+        } else {
+            Node::new(world)
         }
     }
 
@@ -50,7 +65,7 @@ pub fn draw_options(world: &World, dice: &mut Dice) -> Options {
         handshake_timeout: Some(handshake + Duration::from_millis(dice.between(100, 3000))),
         ..Options::default()
     };
-    if dice.chance(250) {
+    if world.hearts_beat() || dice.chance(250) {
         options.heartbeat_interval = Some(Duration::from_millis(dice.between(200, 2000)));
         options.heartbeat_timeout = Some(burst + Duration::from_millis(dice.between(500, 2000)));
     }
@@ -177,9 +192,6 @@ impl Drop for RecvPlace<'_> {
         self.0.core.leave_recv(&mut self.1);
     }
 }
-
-/// What may lie before a PING and before its PONG.
-const BURST_OCTETS: usize = 2000;
 
 /// More than each side says before it is ready.
 const HANDSHAKE_OCTETS: usize = 300;

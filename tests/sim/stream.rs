@@ -43,6 +43,8 @@ pub struct StreamState {
     /// No piece may overtake the one before it.
     last_arrival: Time,
     clogged: bool,
+    /// Nothing reaches this end any more, not even that the other one is gone.
+    silent: bool,
     /// The peer's last octet was sent; it was seen.
     ending: bool,
     ended: bool,
@@ -81,6 +83,7 @@ impl StreamState {
             received: VecDeque::new(),
             last_arrival: Time::START,
             clogged: false,
+            silent: false,
             ending: false,
             ended: false,
             half_closed: false,
@@ -259,6 +262,12 @@ impl Net {
         if self.dice.chance(self.faults.clog) {
             self.clog(peer);
         }
+        if self.dice.chance(self.faults.silence) {
+            self.note("silence", id, 0);
+            for end in [id, peer] {
+                self.streams.get_mut(&end).expect("never removed").silent = true;
+            }
+        }
         if self.dice.chance(self.faults.swizzle) {
             let all: Vec<SourceId> = self.streams.keys().copied().collect();
             for stream in all {
@@ -286,6 +295,17 @@ impl Net {
         }
     }
 
+    /// Who sat on a silent connection learns that it is dead.
+    pub fn end_silence(&mut self) {
+        let all = self.streams.iter_mut();
+        let silent =
+            all.filter_map(|(id, stream)| std::mem::take(&mut stream.silent).then_some(*id));
+        let silent: Vec<SourceId> = silent.collect();
+        for stream in silent {
+            self.lose(stream);
+        }
+    }
+
     pub(super) fn clogged_streams(&self) -> Vec<SourceId> {
         let clogged = self.streams.iter().filter(|(_, stream)| stream.clogged);
         clogged.map(|(id, _)| *id).collect()
@@ -309,7 +329,7 @@ impl Net {
     /// Moves what is due to where it can be read, unless there is a clog.
     fn land(&mut self, id: SourceId) {
         let stream = self.streams.get_mut(&id).expect("never removed");
-        if stream.clogged || stream.lost {
+        if stream.clogged || stream.silent || stream.lost {
             return;
         }
         let octets = std::mem::take(&mut stream.due);
@@ -368,7 +388,7 @@ impl Net {
         let forget_received = self.dice.chance(500);
         let wait = self.latency();
         let stream = self.streams.get_mut(&id).expect("never removed");
-        if stream.lost {
+        if stream.lost || stream.silent {
             return;
         }
         stream.lost = true;

@@ -45,6 +45,7 @@ pub struct World {
     reactors: Rc<RefCell<Vec<Turning>>>,
     dice: Rc<RefCell<Dice>>,
     scheme: u64,
+    beats: bool,
 }
 
 /// A reactor, and whether a thread of its own would run now.
@@ -68,18 +69,21 @@ impl World {
         if aloud {
             eprintln!("{faults:#?}");
         }
-        let scheme = dice.below(3);
+        let scheme = dice.below(5);
+        let beats = dice.chance(300);
         let world = World {
             scheme,
+            beats,
             metal: SimMetal::new(dice.fork(), faults, aloud),
             tasks: Tasks::default(),
             reactors: Rc::default(),
             dice: Rc::new(RefCell::new(dice)),
         };
+        world.metal.net().name("one", &[LISTENER.into()]);
         world
             .metal
             .net()
-            .name("localhost", &[[127, 0, 0, 1].into()]);
+            .name("two", &[NOBODY.into(), LISTENER.into()]);
         world
     }
 
@@ -120,18 +124,31 @@ impl World {
         net.faults.latency_max * u32::try_from(4 * trips).expect("few")
     }
 
+    /// Do all sockets of this world find out by themselves that a connection is dead? Not where
+    /// octets take so long that silence means nothing.
+    pub fn hearts_beat(&self) -> bool {
+        self.beats && self.crossing(BURST_OCTETS) < Duration::from_secs(2)
+    }
+
+    /// Do all sockets of this world talk within one context?
+    pub fn is_inproc(&self) -> bool {
+        self.scheme == 4
+    }
+
     /// Where the socket number `index` of this world is to be bound: an address, or a path.
     pub fn bind_endpoint(&self, index: usize) -> String {
         match self.scheme {
-            0 | 1 => format!("tcp://127.0.0.1:{}", 5000 + index),
-            _ => format!("ipc:///tmp/sim-{index}"),
+            0..=2 => format!("tcp://127.0.0.1:{}", 5000 + index),
+            3 => format!("ipc:///tmp/sim-{index}"),
+            _ => format!("inproc://sim-{index}"),
         }
     }
 
-    /// The same for who connects: perhaps by name.
+    /// The same for who connects: perhaps by a name, of which the first address may be a wrong one.
     pub fn connect_endpoint(&self, index: usize) -> String {
         match self.scheme {
-            1 => format!("tcp://localhost:{}", 5000 + index),
+            1 => format!("tcp://one:{}", 5000 + index),
+            2 => format!("tcp://two:{}", 5000 + index),
             _ => self.bind_endpoint(index),
         }
     }
@@ -142,9 +159,22 @@ impl World {
         Duration::from_nanos(self.dice.borrow_mut().between(0, most))
     }
 
-    /// Ends all faults.
+    /// Ends all faults. Who sits on a silent connection is told, unless their hearts beat.
     pub fn heal(&self) {
+        self.heal_but_silence();
+        if !self.hearts_beat() {
+            self.end_silence();
+        }
+    }
+
+    /// Ends all faults, but who sits on a silent connection is not told.
+    pub fn heal_but_silence(&self) {
         self.metal.net().heal();
+    }
+
+    /// Who sits on a silent connection is told.
+    pub fn end_silence(&self) {
+        self.metal.net().end_silence();
     }
 
     /// An event of a program, for the trace.
@@ -340,6 +370,13 @@ impl Drop for Timer<'_> {
     }
 }
 
+/// What may lie before a PING and before its PONG.
+pub const BURST_OCTETS: usize = 2000;
+
+/// Where everybody listens, and where nobody does.
+const LISTENER: [u8; 4] = [127, 0, 0, 1];
+const NOBODY: [u8; 4] = [127, 0, 0, 2];
+
 /// The longest an ordinary step takes.
 const STEP_COST: Duration = Duration::from_micros(1);
 
@@ -347,4 +384,4 @@ const STEP_COST: Duration = Duration::from_micros(1);
 const STALL: Duration = Duration::from_millis(50);
 
 /// Far more steps than any run needs.
-const STEPS_MAX: usize = 3_000_000;
+const STEPS_MAX: usize = 200_000;
