@@ -6,6 +6,10 @@ use std::time::Duration;
 /// third over 64 KiB on Unix sockets.
 pub const READ_OCTETS: usize = 256 << 10;
 
+/// Octets that one read takes at least, if there are as many: what a lane has room for is only
+/// guessed.
+pub const READ_OCTETS_MIN: usize = 16 << 10;
+
 /// Octets queued for a connection at which the sender itself writes them out: raw sockets pass
 /// about as much in 64 KiB writes as in larger ones, and it is near 1000 messages of 64 octets,
 /// the default mark.
@@ -34,8 +38,8 @@ pub const GROW_OCTETS: usize = 1 << 20;
 /// with topics of 12), so that many small topics count for what they are.
 pub const TOPIC_OCTETS: usize = 256;
 
-/// Messages a receiver moves out of a lane at one time.
-pub const WINDOW_MESSAGES: usize = 256;
+/// How often a receiver reports what it has taken, in messages, if no mark asks for it.
+pub const CREDIT_MESSAGES: u64 = 256;
 
 /// Octets read from one connection before others get their turn.
 pub const TURN_OCTETS: usize = 1 << 20;

@@ -270,6 +270,7 @@ impl State {
         attached.revision = newcomer.revision;
         attached.served = true;
         newcomer.link.set_peer(key);
+        self.peers[key].out.publish();
         newcomer.link.lane.open(first);
         bells.flush.push(Arc::clone(newcomer.link));
     }
@@ -301,7 +302,7 @@ impl State {
             let unsent = self.peers[key].out.discard(false);
             self.ends.note_unsent(unsent);
         }
-        self.peers[key].out.close_writer();
+        self.peers[key].out.close();
         self.departed += 1;
         self.with_pattern(|pattern, peers, effects| pattern.detach(peers, key, effects));
         let _ = socket;
@@ -320,7 +321,7 @@ impl State {
             self.attached.remove(key);
             self.departed -= 1;
             self.past.1 = self.past.1.plus(peer.window.stats());
-            self.leaving.push(peer.out);
+            self.leaving.push(peer.out.into_lane());
             self.settle_leaving();
         }
     }

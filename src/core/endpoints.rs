@@ -149,6 +149,8 @@ impl Socket {
     }
 
     fn end(&self, endpoint: &Endpoint, bound: bool) -> Result<(), Error> {
+        // What was sent until now is in the lanes when their writers are closed.
+        self.flush_all(false);
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         let list = &mut state.ends.list;

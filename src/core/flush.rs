@@ -8,6 +8,7 @@ use super::{
     job::Job,
     link::{Flushed, Link},
     socket::Socket,
+    state::State,
 };
 
 impl Socket {
@@ -47,8 +48,12 @@ impl Socket {
         state.eager |= waits;
         let mut unflushed = std::mem::take(&mut state.unflushed);
         for key in unflushed.drain(..) {
-            if let Some(attached) = state.attached.get_mut(key) {
+            let State {
+                attached, peers, ..
+            } = &mut *state;
+            if let Some(attached) = attached.get_mut(key) {
                 attached.unflushed = false;
+                peers[key].out.publish();
                 if let Wire::Link(link) = &attached.wire {
                     links.push(Arc::clone(link));
                 }

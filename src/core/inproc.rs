@@ -92,7 +92,7 @@ impl Socket {
         else {
             return;
         };
-        let (out, received) = (Arc::clone(&peer.out), Arc::clone(peer.window.lane()));
+        let (out, received) = (Arc::clone(peer.out.lane()), Arc::clone(peer.window.lane()));
         let endpoint = Arc::clone(&state.attached[key].endpoint);
         drop(state);
         if !self.socket_type.accepts(binder.socket_type) {

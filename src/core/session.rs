@@ -43,8 +43,13 @@ pub(super) struct Session {
     pub(super) info: Arc<PeerInfo>,
     /// The peer it serves: known from the start if we connected, else once it is ready.
     pub(super) peer: Option<(usize, u64)>,
-    /// Octets that were read and not taken, the lane being full.
+    /// Octets that were read and not taken, the lane being full; and how many of them have been
+    /// taken since.
     leftover: Vec<u8>,
+    leftover_taken: usize,
+    /// Messages that came with the last read, and their octets on average.
+    decoded: usize,
+    message_octets: usize,
     /// Reading has stopped until the lane has room.
     stopped: bool,
     /// The stream told of its end: short reads no longer mean that it is drained.
@@ -100,6 +105,9 @@ impl Session {
             info: Arc::new(info),
             peer,
             leftover: Vec::new(),
+            leftover_taken: 0,
+            decoded: 0,
+            message_octets: 0,
             stopped: false,
             ending: false,
         }
@@ -205,11 +213,12 @@ impl Session {
                 self.stopped = false;
                 self.engine.resume_reading(now);
                 // The engine may hold a finished message, besides what was not taken.
-                let mut left = std::mem::take(&mut self.leftover);
-                let taken = self.feed(socket, entry, &left, batch, now, bells)?;
+                let left = std::mem::take(&mut self.leftover);
+                let from = std::mem::take(&mut self.leftover_taken);
+                let taken = from + self.feed(socket, entry, &left[from..], batch, now, bells)?;
                 if taken < left.len() {
-                    left.drain(..taken);
                     self.leftover = left;
+                    self.leftover_taken = taken;
                 }
                 continue;
             }
@@ -224,13 +233,14 @@ impl Session {
                 }
                 None => {
                     octets.clear();
-                    let read = self.link.stream.read(octets, tuning::READ_OCTETS);
+                    let limit = self.read_limit();
+                    let read = self.link.stream.read(octets, limit);
                     let count = self.judge(read)?;
                     if count.is_some() {
                         let taken = self.feed(socket, entry, octets, batch, now, bells)?;
                         self.leftover.extend_from_slice(&octets[taken..]);
                     }
-                    (count, tuning::READ_OCTETS)
+                    (count, limit)
                 }
             };
             let Some(count) = read else { return Ok(false) };
@@ -242,6 +252,17 @@ impl Session {
             if budget == 0 {
                 return Ok(true);
             }
+        }
+    }
+
+    /// How many octets to read: about as many as the lane has room for, so that little is left
+    /// over and has to be kept.
+    fn read_limit(&self) -> usize {
+        match self.message_octets {
+            0 => tuning::READ_OCTETS,
+            octets => octets
+                .saturating_mul(self.received.room())
+                .clamp(tuning::READ_OCTETS_MIN, tuning::READ_OCTETS),
         }
     }
 
@@ -274,6 +295,7 @@ impl Session {
         bells: &mut Bells,
     ) -> Result<usize, Fault> {
         let mut at = 0;
+        self.decoded = 0;
         loop {
             let (result, refused) = self.intake(socket, batch, bells, |engine, intake| {
                 engine.handle_input(now, &octets[at..], intake)
@@ -281,6 +303,7 @@ impl Session {
             let (taken, step) = result?;
             refused?;
             at += taken;
+            self.message_octets = at.checked_div(self.decoded).unwrap_or(0);
             if !self.step(socket, entry, step, bells)? {
                 return Ok(at);
             }
@@ -328,6 +351,7 @@ impl Session {
         };
         let result = act(&mut self.engine, &mut intake);
         let refused = intake.refused.take();
+        self.decoded += batch.len();
         if self.received.push_batch(batch) {
             if let Some((key, serial)) = self.peer {
                 socket.note_readable(key, serial, bells);

@@ -199,12 +199,6 @@ impl Socket {
                 drop(state);
                 other.hear(key, serial, word);
             }
-            Left::Effects => {
-                let mut bells = Bells::default();
-                state.follow(self, &mut bells);
-                drop(state);
-                bells.ring(self);
-            }
             Left::Untried => return Ok(false),
         }
         Ok(true)

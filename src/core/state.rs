@@ -134,17 +134,13 @@ impl State {
         if self.phase != Phase::Open || message.is_empty() || socket.hub.is_watched() {
             return Ok(Left::Untried);
         }
-        let State {
-            pattern,
-            peers,
-            effects,
-            ..
-        } = self;
-        pattern.send(peers, message, effects)?;
-        if let Some((key, accepted)) = self.effects.take_single_push() {
-            return Ok(self.judge_push(socket, key, accepted));
+        match self.pattern.send_plain(&mut self.peers, message) {
+            Some(pushed) => {
+                let (key, accepted) = pushed?;
+                Ok(self.judge_push(socket, key, accepted))
+            }
+            None => Ok(Left::Untried),
         }
-        Ok(Left::Effects)
     }
 
     /// The short way of a message to the application. The second value says that there is
@@ -316,7 +312,7 @@ impl State {
         match self.judge_push(socket, key, accepted) {
             Left::Flush(link) => bells.flush.push(link),
             Left::Ring(remote) => bells.remote.push(remote),
-            Left::Nothing | Left::Effects | Left::Untried => {}
+            Left::Nothing | Left::Untried => {}
         }
     }
 
@@ -329,6 +325,7 @@ impl State {
     #[inline]
     fn judge_push(&mut self, socket: &Socket, key: usize, accepted: Accepted) -> Left {
         let State {
+            peers,
             attached,
             unflushed,
             eager,
@@ -359,6 +356,7 @@ impl State {
                 let quiet = || link.is_quiet_for(tuning::SWEEP, socket.context.metal.now());
                 if batch || (accepted.first && link.is_idle() && (*eager || quiet())) {
                     *eager = socket.socket_type.is_lock_step();
+                    peers[key].out.publish();
                     return Left::Flush(Arc::clone(link));
                 }
                 if !attached.unflushed {
@@ -382,8 +380,6 @@ pub(super) enum Left {
     Flush(Arc<Link>),
     /// Ring an inproc peer.
     Ring(Remote),
-    /// Follow the pattern's effects.
-    Effects,
     /// All: it cannot go this way.
     Untried,
 }

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use super::{
     Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet, push_probe,
 };
-use crate::base::{event::Reason, message::Message, options::Options};
+use crate::{
+    base::{event::Reason, message::Message, options::Options},
+    pipe::Accepted,
+};
 
 /// DEALER.
 #[derive(Debug)]
@@ -16,6 +19,16 @@ pub struct Dealer {
 }
 
 impl Dealer {
+    /// Sends, and leaves it to the caller to follow up.
+    #[inline]
+    pub(super) fn send_plain(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+    ) -> Result<(usize, Accepted), Refusal> {
+        self.outlet.send(peers, &[], message)
+    }
+
     /// The next message, and who sent it.
     #[inline]
     pub(super) fn take(
@@ -74,7 +87,9 @@ impl Rules for Dealer {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        self.outlet.send(peers, &[], message, effects).map(drop)
+        let pushed = self.send_plain(peers, message)?;
+        effects.pushed.push(pushed);
+        Ok(())
     }
 
     #[inline]

@@ -42,11 +42,14 @@ pub use self::{
     peers::{Announcement, Effects, Peer, Peers},
     rep::Route,
 };
-use crate::base::{
-    event::Reason,
-    message::{Frame, Message},
-    options::Options,
-    socket_type::SocketType,
+use crate::{
+    base::{
+        event::Reason,
+        message::{Frame, Message},
+        options::Options,
+        socket_type::SocketType,
+    },
+    pipe::Accepted,
 };
 
 /// Why a send was refused.
@@ -278,6 +281,22 @@ impl Pattern {
         each!(self, it => it.send(peers, message, effects))
     }
 
+    /// Sends, by the types that give a message to one peer and think no more of it: the short
+    /// way. It is left to the caller to follow up. `None` on all other types.
+    #[inline]
+    pub fn send_plain(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+    ) -> Option<Result<(usize, Accepted), Refusal>> {
+        match self {
+            Pattern::Push(it) => Some(it.send_plain(peers, message)),
+            Pattern::Dealer(it) => Some(it.send_plain(peers, message)),
+            Pattern::Pair(it) => Some(it.send_plain(peers, message)),
+            _ => None,
+        }
+    }
+
     /// The next message.
     ///
     /// # Errors
@@ -405,7 +424,7 @@ impl Pattern {
 }
 
 /// PROBE_ROUTER: an empty message tells a ROUTER that we are here.
-fn push_probe(peers: &Peers, key: usize, effects: &mut Effects) {
+fn push_probe(peers: &mut Peers, key: usize, effects: &mut Effects) {
     let probe = Message::from(Frame::empty());
     effects
         .pushed

@@ -2,10 +2,10 @@
 //!
 //! A full peer steps out of its turn until its lane rings; meanwhile the others share the work.
 
-use super::{Effects, Peers, Refusal, turns::Turns};
+use super::{Peers, Refusal, turns::Turns};
 use crate::{
     base::message::{Frame, Message},
-    pipe::Refused,
+    pipe::{Accepted, Refused},
 };
 
 /// The sending side of a socket that spreads its messages.
@@ -30,24 +30,23 @@ impl Outlet {
         self.turns.activate(key);
     }
 
-    /// Sends `head` (an envelope) and `message` to whoever's turn it is. Answers who that was.
+    /// Sends `head` (an envelope) and `message` to whoever's turn it is. Answers who that was,
+    /// for the caller to follow up.
     ///
     /// # Errors
     /// [`Refusal::Full`] if nobody has room: whoever has it again will ring.
     #[inline]
     pub(super) fn send(
         &mut self,
-        peers: &Peers,
+        peers: &mut Peers,
         head: &[Frame],
         message: &Message,
-        effects: &mut Effects,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<(usize, Accepted), Refusal> {
         while let Some(key) = self.turns.current() {
             match peers[key].out.push(head, message) {
                 Ok(accepted) => {
-                    effects.pushed.push((key, accepted));
                     self.turns.advance();
-                    return Ok(key);
+                    return Ok((key, accepted));
                 }
                 // Full: its lane will ring. Closed: it is about to be detached.
                 Err(Refused::Full | Refused::Closed) => self.turns.deactivate(key),
@@ -57,7 +56,7 @@ impl Outlet {
     }
 
     /// Has anybody room? If not, whoever has it again will ring.
-    pub(super) fn has_room(&mut self, peers: &Peers) -> bool {
+    pub(super) fn has_room(&mut self, peers: &mut Peers) -> bool {
         while let Some(key) = self.turns.current() {
             if !peers[key].out.is_full(true) {
                 return true;

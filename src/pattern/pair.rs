@@ -14,7 +14,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::{Effects, Nothing, Peers, Received, Refusal, Rules};
-use crate::base::{event::Reason, message::Message};
+use crate::{
+    base::{event::Reason, message::Message},
+    pipe::Accepted,
+};
 
 /// PAIR.
 #[derive(Debug, Default)]
@@ -23,6 +26,22 @@ pub struct Pair {
     waiting: VecDeque<usize>,
     /// Former peers that have something left to read, the first of them first.
     gone: VecDeque<usize>,
+}
+
+impl Pair {
+    /// Sends, and leaves it to the caller to follow up.
+    #[inline]
+    pub(super) fn send_plain(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+    ) -> Result<(usize, Accepted), Refusal> {
+        let key = self.peer.ok_or(Refusal::Full)?;
+        match peers[key].out.push(&[], message) {
+            Ok(accepted) => Ok((key, accepted)),
+            Err(_) => Err(Refusal::Full),
+        }
+    }
 }
 
 impl Rules for Pair {
@@ -68,14 +87,9 @@ impl Rules for Pair {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let key = self.peer.ok_or(Refusal::Full)?;
-        match peers[key].out.push(&[], message) {
-            Ok(accepted) => {
-                effects.pushed.push((key, accepted));
-                Ok(())
-            }
-            Err(_) => Err(Refusal::Full),
-        }
+        let pushed = self.send_plain(peers, message)?;
+        effects.pushed.push(pushed);
+        Ok(())
     }
 
     #[inline]

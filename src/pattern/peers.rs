@@ -7,7 +7,7 @@ use slab::Slab;
 
 use crate::{
     base::event::Reason,
-    pipe::{Accepted, Lane, Window},
+    pipe::{Accepted, Draft, Lane, Window},
 };
 
 /// All peers of a socket. Keys are small numbers, used again after a peer has left.
@@ -17,7 +17,7 @@ pub type Peers = Slab<Peer>;
 #[derive(Debug)]
 pub struct Peer {
     /// What we send them.
-    pub out: Arc<Lane>,
+    pub out: Draft,
     /// What they sent us.
     pub window: Window,
     /// Never used again, unlike the key.
@@ -34,7 +34,7 @@ impl Peer {
     /// A peer with these two lanes, neither ready nor gone.
     pub fn new(serial: u64, out: Arc<Lane>, received: Arc<Lane>) -> Peer {
         Peer {
-            out,
+            out: Draft::new(out),
             window: Window::new(received),
             serial,
             identity: Bytes::new(),
@@ -62,30 +62,15 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Did one message go into one lane, and nothing else happen? The usual send.
+    /// Is there nothing to follow up?
     #[inline]
-    pub fn take_single_push(&mut self) -> Option<(usize, Accepted)> {
-        if self.pushed.len() == 1 && self.is_quiet() {
-            self.pushed.pop()
-        } else {
-            None
-        }
-    }
-
-    /// Is there nothing to follow up but messages that went into lanes?
-    #[inline]
-    fn is_quiet(&self) -> bool {
-        self.credited.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.pushed.is_empty()
+            && self.credited.is_empty()
             && self.emptied.is_empty()
             && self.evicted.is_empty()
             && self.redialled.is_empty()
             && self.announced.is_empty()
-    }
-
-    /// Is there nothing to follow up?
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.pushed.is_empty() && self.is_quiet()
     }
 }
 

@@ -1,13 +1,25 @@
 //! PUSH and PULL (RFC 30): work is handed to whoever has room, and taken from all in turn.
 
 use super::{Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet};
-use crate::base::message::Message;
+use crate::{base::message::Message, pipe::Accepted};
 
 /// PUSH: round robin over the peers that are not full. Peers that are still connecting take
 /// their share, for their lanes queue.
 #[derive(Debug, Default)]
 pub struct Push {
     outlet: Outlet,
+}
+
+impl Push {
+    /// Sends, and leaves it to the caller to follow up.
+    #[inline]
+    pub(super) fn send_plain(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+    ) -> Result<(usize, Accepted), Refusal> {
+        self.outlet.send(peers, &[], message)
+    }
 }
 
 impl Rules for Push {
@@ -31,7 +43,9 @@ impl Rules for Push {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        self.outlet.send(peers, &[], message, effects).map(drop)
+        let pushed = self.send_plain(peers, message)?;
+        effects.pushed.push(pushed);
+        Ok(())
     }
 
     fn can_send(&mut self, peers: &mut Peers) -> bool {

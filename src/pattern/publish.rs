@@ -237,14 +237,14 @@ impl Publish {
     /// Sends to whom [`choose`](Publish::choose) says, or with `no_drop` to nobody at all.
     fn send_chosen(
         &mut self,
-        peers: &Peers,
+        peers: &mut Peers,
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         self.choose(message.first());
         if self.no_drop {
-            let full = |key: &&usize| peers[**key].out.is_full(true);
-            self.stuck = self.chosen.iter().find(full).copied();
+            let full = |key: &usize| peers[*key].out.is_full(true);
+            self.stuck = self.chosen.iter().copied().find(full);
             if self.stuck.is_some() {
                 return Err(Refusal::Full);
             }
@@ -339,13 +339,17 @@ impl Rules for Publish {
 
     /// Nobody is waited for; but with `no_drop`, the subscriber that was full must have room.
     fn can_send(&mut self, peers: &mut Peers) -> bool {
-        let full = |key: usize| peers.get(key).is_some_and(|peer| peer.out.is_full(true));
+        let full = |key: usize| {
+            peers
+                .get_mut(key)
+                .is_some_and(|peer| peer.out.is_full(true))
+        };
         !self.stuck.is_some_and(full)
     }
 }
 
 #[inline]
-fn push(peers: &Peers, key: usize, message: &Message, effects: &mut Effects) {
+fn push(peers: &mut Peers, key: usize, message: &Message, effects: &mut Effects) {
     // A lane that is full counts what it misses; one that is closed is about to be detached.
     if let Ok(accepted) = peers[key].out.push_or_drop(&[], message) {
         effects.pushed.push((key, accepted));

@@ -39,7 +39,7 @@ impl Rep {
         message: &Message,
         effects: &mut Effects,
     ) -> bool {
-        let Some(peer) = peers.get(route.key) else {
+        let Some(peer) = peers.get_mut(route.key) else {
             return false;
         };
         if peer.gone || peer.serial != route.serial {

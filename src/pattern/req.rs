@@ -76,7 +76,7 @@ impl Req {
         if asked.lost {
             self.inlet.drain(peers, effects);
         } else if !self.correlate {
-            let peer = &peers[asked.key];
+            let peer = &mut peers[asked.key];
             if peer.ready {
                 self.outlet.remove(asked.key);
                 self.shunned.push(asked.key);
@@ -197,7 +197,8 @@ impl Rules for Req {
         } else {
             &correlated[1..]
         };
-        let key = self.outlet.send(peers, head, message, effects)?;
+        let (key, accepted) = self.outlet.send(peers, head, message)?;
+        effects.pushed.push((key, accepted));
         self.next_id = id.wrapping_add(1);
         self.state = State::Asked(Asked {
             key,

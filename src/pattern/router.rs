@@ -161,7 +161,7 @@ impl Rules for Router {
 
 #[inline]
 fn push(
-    peers: &Peers,
+    peers: &mut Peers,
     key: usize,
     head: &[Frame],
     message: &Message,

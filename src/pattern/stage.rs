@@ -148,7 +148,7 @@ impl Stage {
 
     /// The peer takes nothing more.
     pub(super) fn close(&mut self, key: usize) {
-        self.peers[key].out.close_reader();
+        self.peers[key].out.lane().close_reader();
     }
 
     pub(super) fn send(&mut self, message: impl Into<Message>) -> Result<(), Refusal> {

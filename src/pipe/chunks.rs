@@ -4,6 +4,8 @@
 //!   Run   [00 05 h e l l o | 00 02 h i | 02 .. .. 00 04 00]      header of a large body at its end
 //!                          ^ends       ^                           no end here: the message goes on
 //!   Body  [ 1 KiB … of the user's own Bytes, never copied ]      last: the message ends with it
+//!
+//!   Chunks   sealed: Run, Body, Run, Body        tail: the run that still grows
 //! ```
 //!
 //! Small frames are copied into a run back to back, large bodies enter by reference. The ends
@@ -17,7 +19,10 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::base::{message::Frame, tuning};
+use crate::base::{
+    message::{Frame, INLINE_OCTETS_MAX},
+    tuning,
+};
 
 /// A stretch of octets that leaves in one slice.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ pub(super) enum Chunk {
 impl Chunk {
     pub(super) fn octets(&self) -> &[u8] {
         match self {
-            Chunk::Run(run) => &run.octets,
+            Chunk::Run(run) => run.octets(),
             Chunk::Body { octets, .. } => octets,
         }
     }
@@ -37,67 +42,178 @@ impl Chunk {
     /// How many messages end within the first `upto` octets.
     pub(super) fn ends_within(&self, upto: usize) -> usize {
         match self {
-            Chunk::Run(run) if upto == run.octets.len() => run.ends.len(),
+            Chunk::Run(run) if upto == run.used => run.ends.len(),
             Chunk::Run(run) => run.ends.partition_point(|end| *end as usize <= upto),
             Chunk::Body { octets, last } => usize::from(*last && upto == octets.len()),
         }
     }
 
-    /// Is `at` the end of a message (or the start of the chunk, if `fresh`)?
+    /// Where the message ends that goes on at `from`, if it does so in this chunk.
+    pub(super) fn end_after(&self, from: usize) -> Option<usize> {
+        match self {
+            Chunk::Run(run) => {
+                let next = run.ends.partition_point(|end| *end as usize <= from);
+                run.ends.get(next).map(|end| *end as usize)
+            }
+            Chunk::Body { octets, last } => last.then_some(octets.len()),
+        }
+    }
+
+    /// Does a message end at `at`?
     pub(super) fn is_end(&self, at: usize) -> bool {
         match self {
             Chunk::Run(run) => run.ends.binary_search(&(at as u32)).is_ok(),
             Chunk::Body { octets, last } => *last && at == octets.len(),
         }
     }
+
+    /// Forgets the first `count` octets, which must be all or end with a message. False if
+    /// nothing is left.
+    pub(super) fn drop_octets(&mut self, count: usize) -> bool {
+        match self {
+            Chunk::Run(run) if count < run.used => {
+                run.buffer.copy_within(count..run.used, 0);
+                run.used -= count;
+                let gone = run.ends.partition_point(|end| *end as usize <= count);
+                run.ends.drain(..gone);
+                for end in &mut run.ends {
+                    *end -= count as u32;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Octets framed back to back, and the positions at which messages end.
+///
+/// The buffer is as long as it may get and cleared once, so that a small frame goes in as one
+/// copy of fixed size.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    pub(super) octets: Vec<u8>,
-    pub(super) ends: Vec<u32>,
+    buffer: Vec<u8>,
+    used: usize,
+    ends: Vec<u32>,
 }
 
 impl Run {
+    fn octets(&self) -> &[u8] {
+        &self.buffer[..self.used]
+    }
+
+    /// Puts in a message of one frame that lies inline. False if there is no room.
+    #[inline]
+    fn put_inline(&mut self, body: &[u8; INLINE_OCTETS_MAX], octets: u8) -> bool {
+        let free = self.buffer.get_mut(self.used..).unwrap_or_default();
+        let Some(place) = free.first_chunk_mut::<{ 2 + INLINE_OCTETS_MAX }>() else {
+            return false;
+        };
+        place[0] = 0;
+        place[1] = octets;
+        place[2..].copy_from_slice(body);
+        self.used += 2 + usize::from(octets);
+        self.ends.push(self.used as u32);
+        true
+    }
+
+    /// Puts in octets for which there is room.
+    fn put(&mut self, octets: &[u8]) {
+        let end = self.used + octets.len();
+        self.buffer[self.used..end].copy_from_slice(octets);
+        self.used = end;
+    }
+
+    /// The header of a data frame: the same in ZMTP 2.0 and 3.x (RFC 37, "Framing").
+    fn put_header(&mut self, octets: usize, more: bool) {
+        let more = u8::from(more);
+        match u8::try_from(octets) {
+            Ok(octets) => self.put(&[more, octets]),
+            Err(_) => {
+                self.put(&[more | 0x02]);
+                self.put(&(octets as u64).to_be_bytes());
+            }
+        }
+    }
+
+    /// Makes room for so many octets more: a little, or a full-size run.
+    fn reserve(&mut self, octets: usize) {
+        let needed = self.used + octets + SPARE;
+        if needed <= self.buffer.len() {
+            return;
+        }
+        if needed <= SMALL_RUN {
+            let size = needed.next_power_of_two().max(RUN_OCTETS_MIN);
+            self.buffer.resize(size, 0);
+            return;
+        }
+        debug_assert!(
+            needed <= FULL_RUN,
+            "a run is sealed before it outgrows its buffer"
+        );
+        let mut full = pool_take();
+        full.append(self);
+        *self = full;
+    }
+
+    /// Appends what another run holds, and empties that.
+    fn append(&mut self, other: &mut Run) {
+        self.reserve(other.used);
+        let shift = self.used as u32;
+        self.put(other.octets());
+        self.ends.extend(other.ends.iter().map(|end| end + shift));
+        other.clear();
+    }
+
     /// Keeps nothing of the contents.
     fn clear(&mut self) {
-        self.octets.clear();
+        self.used = 0;
         self.ends.clear();
     }
 }
 
-/// The chunks of one lane, whole messages only.
+/// Chunks in their order, whole messages only.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    chunks: VecDeque<Chunk>,
-    octets: usize,
-    messages: u64,
-    /// Size of the last run that was taken: what the next one is made to hold.
+    sealed: VecDeque<Chunk>,
+    tail: Run,
+    sealed_octets: usize,
+    sealed_messages: u64,
+    /// Size of the last run that was sealed or given away: what the next one is made to hold.
     last_run: usize,
 }
 
 impl Chunks {
+    #[inline]
     pub(super) fn octets(&self) -> usize {
-        self.octets
+        self.sealed_octets + self.tail.used
     }
 
-    /// Appends one message: `head` frames, then `body` frames. `frames` is their number.
+    pub(super) fn messages(&self) -> u64 {
+        self.sealed_messages + self.tail.ends.len() as u64
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.octets() == 0
+    }
+
+    /// Appends one message: `head` frames, then `body` frames.
+    #[inline]
     pub(super) fn push(&mut self, head: &[Frame], body: &[Frame]) {
-        self.messages += 1;
+        // The usual case, kept short.
         if let ([], [only]) = (head, body) {
-            // The usual case, kept short.
-            if only.len() <= tuning::COPY_OCTETS_MAX {
-                let run = self.open_run();
-                let before = run.octets.len();
-                put_header(&mut run.octets, only.len(), false);
-                run.octets.extend_from_slice(only);
-                let after = run.octets.len();
-                run.ends.push(after as u32);
-                self.octets += after - before;
-                return;
+            if let Some((octets, length)) = only.inline() {
+                if self.tail.put_inline(octets, length) {
+                    return;
+                }
             }
         }
+        self.push_frames(head, body);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_frames(&mut self, head: &[Frame], body: &[Frame]) {
         let mut left = head.len() + body.len();
         if left == 0 {
             self.push_frame(&Frame::empty(), true);
@@ -112,62 +228,96 @@ impl Chunks {
         let by_reference = frame
             .shared()
             .filter(|body| body.len() > tuning::COPY_OCTETS_MAX);
-        let run = self.open_run();
-        let before = run.octets.len();
-        put_header(&mut run.octets, frame.len(), !last);
-        if by_reference.is_none() {
-            run.octets.extend_from_slice(frame);
-            if last {
-                run.ends.push(run.octets.len() as u32);
+        let copied = if by_reference.is_some() {
+            0
+        } else {
+            frame.len()
+        };
+        let run = self.open_run(HEADER_OCTETS_MAX + copied);
+        run.put_header(frame.len(), !last);
+        match by_reference {
+            Some(body) => {
+                self.seal();
+                self.push_sealed(Chunk::Body {
+                    octets: body.clone(),
+                    last,
+                });
             }
-        }
-        self.octets += run.octets.len() - before;
-        if let Some(body) = by_reference {
-            self.octets += body.len();
-            self.chunks.push_back(Chunk::Body {
-                octets: body.clone(),
-                last,
-            });
+            None => {
+                run.put(frame);
+                if last {
+                    run.ends.push(run.used as u32);
+                }
+            }
         }
     }
 
-    /// The run at the end, made anew if the last one is full or a body lies behind it.
-    fn open_run(&mut self) -> &mut Run {
-        let fits = match self.chunks.back() {
-            Some(Chunk::Run(run)) => run.octets.len() < tuning::FLUSH_OCTETS,
-            _ => false,
-        };
-        if !fits {
-            let busy = self.last_run > SMALL_RUN || !self.chunks.is_empty();
-            self.chunks
-                .push_back(Chunk::Run(if busy { pool_take() } else { Run::default() }));
+    /// The tail, with room for so many octets more.
+    fn open_run(&mut self, octets: usize) -> &mut Run {
+        if self.tail.used >= tuning::FLUSH_OCTETS {
+            self.seal();
         }
-        match self.chunks.back_mut() {
-            Some(Chunk::Run(run)) => run,
-            _ => unreachable!("a run was just made sure of"),
+        let busy = self.last_run > SMALL_RUN || !self.sealed.is_empty();
+        if busy && self.tail.buffer.is_empty() {
+            self.tail = pool_take();
         }
+        self.tail.reserve(octets);
+        &mut self.tail
+    }
+
+    fn seal(&mut self) {
+        if self.tail.used > 0 {
+            self.last_run = self.tail.used;
+            let run = std::mem::take(&mut self.tail);
+            self.push_sealed(Chunk::Run(run));
+        }
+    }
+
+    fn push_sealed(&mut self, chunk: Chunk) {
+        let octets = chunk.octets().len();
+        self.sealed_octets += octets;
+        self.sealed_messages += chunk.ends_within(octets) as u64;
+        self.sealed.push_back(chunk);
+    }
+
+    /// Moves all of `others` behind what is here. A little is copied into the last run, so that
+    /// many small lots make few chunks.
+    pub(super) fn append(&mut self, others: &mut Chunks) {
+        let (old, new) = (self.tail.used, others.tail.used);
+        others.last_run = new;
+        if others.sealed.is_empty() {
+            if old > 0 && new <= SMALL_RUN && old + new <= tuning::FLUSH_OCTETS {
+                self.tail.append(&mut others.tail);
+                return;
+            }
+        } else {
+            others.last_run = others.last_run.max(SMALL_RUN + 1);
+        }
+        self.seal();
+        self.sealed.append(&mut others.sealed);
+        self.sealed_octets += std::mem::take(&mut others.sealed_octets);
+        self.sealed_messages += std::mem::take(&mut others.sealed_messages);
+        self.tail = std::mem::take(&mut others.tail);
     }
 
     /// Moves chunks to `into`, up to the slices of one write; stops between messages only.
     pub(super) fn take(&mut self, into: &mut VecDeque<Chunk>) {
-        if into.is_empty() && self.chunks.len() <= tuning::WRITE_SLICES_MAX {
-            std::mem::swap(into, &mut self.chunks);
-            self.octets = 0;
-            self.messages = 0;
-        } else {
-            while let Some(chunk) = self.chunks.pop_front() {
-                let octets = chunk.octets().len();
-                let whole = chunk.is_end(octets);
-                self.octets -= octets;
-                self.messages -= chunk.ends_within(octets) as u64;
-                into.push_back(chunk);
-                if whole && into.len() >= tuning::WRITE_SLICES_MAX {
-                    break;
-                }
-            }
+        self.seal();
+        if into.is_empty() && self.sealed.len() <= tuning::WRITE_SLICES_MAX {
+            std::mem::swap(into, &mut self.sealed);
+            self.sealed_octets = 0;
+            self.sealed_messages = 0;
+            return;
         }
-        if let Some(Chunk::Run(run)) = into.back() {
-            self.last_run = run.octets.len();
+        while let Some(chunk) = self.sealed.pop_front() {
+            let octets = chunk.octets().len();
+            let whole = chunk.is_end(octets);
+            self.sealed_octets -= octets;
+            self.sealed_messages -= chunk.ends_within(octets) as u64;
+            into.push_back(chunk);
+            if whole && into.len() >= tuning::WRITE_SLICES_MAX {
+                break;
+            }
         }
     }
 
@@ -175,48 +325,51 @@ impl Chunks {
     pub(super) fn put_back(&mut self, mut chunks: VecDeque<Chunk>) {
         for chunk in &chunks {
             let octets = chunk.octets().len();
-            self.octets += octets;
-            self.messages += chunk.ends_within(octets) as u64;
+            self.sealed_octets += octets;
+            self.sealed_messages += chunk.ends_within(octets) as u64;
         }
-        chunks.append(&mut self.chunks);
-        self.chunks = chunks;
+        chunks.append(&mut self.sealed);
+        self.sealed = chunks;
     }
 
     /// Drops everything. Answers how many messages that was.
     pub(super) fn clear(&mut self) -> u64 {
-        self.chunks.clear();
-        self.octets = 0;
-        std::mem::take(&mut self.messages)
+        let messages = self.messages();
+        *self = Chunks {
+            last_run: self.last_run,
+            ..Chunks::default()
+        };
+        messages
     }
 }
 
-/// The header of a data frame: the same in ZMTP 2.0 and 3.x (RFC 37, "Framing").
-fn put_header(into: &mut Vec<u8>, octets: usize, more: bool) {
-    let more = u8::from(more);
-    match u8::try_from(octets) {
-        Ok(octets) => into.extend_from_slice(&[more, octets]),
-        Err(_) => {
-            let mut header = [0; 9];
-            header[0] = more | 0x02;
-            header[1..].copy_from_slice(&(octets as u64).to_be_bytes());
-            into.extend_from_slice(&header);
-        }
-    }
-}
+/// Octets of the longest header.
+const HEADER_OCTETS_MAX: usize = 9;
+
+/// What is kept free behind the octets reserved: a small frame goes in as one copy of this size,
+/// whatever its length.
+const SPARE: usize = 2 + INLINE_OCTETS_MAX;
+
+/// Octets of the smallest run.
+const RUN_OCTETS_MIN: usize = 256;
+
+/// Octets of a full-size run: one flush, and the largest frame that may go over it.
+const FULL_RUN: usize = tuning::FLUSH_OCTETS + HEADER_OCTETS_MAX + tuning::COPY_OCTETS_MAX + SPARE;
 
 /// A lane whose last run was no larger is not busy: its next run starts small and is freed.
 const SMALL_RUN: usize = 1 << 10;
 
-/// Full-size runs kept for reuse, for all sockets together: 1 MiB at most.
+/// Full-size runs kept for reuse, for all sockets together: a little more than 1 MiB at most.
 const POOL_RUNS_MAX: usize = 16;
 
 static POOL: Mutex<Vec<Run>> = Mutex::new(Vec::new());
 
-/// A run with room for one flush, and a little more for the frame that goes over it.
+/// A full-size run.
 fn pool_take() -> Run {
     let pooled = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
     pooled.unwrap_or_else(|| Run {
-        octets: Vec::with_capacity(tuning::FLUSH_OCTETS + (1 << 10)),
+        buffer: vec![0; FULL_RUN],
+        used: 0,
         ends: Vec::with_capacity(1 << 10),
     })
 }
@@ -224,8 +377,7 @@ fn pool_take() -> Run {
 /// Gives a chunk's memory back, once it was written.
 pub(super) fn recycle(chunk: Chunk) {
     if let Chunk::Run(mut run) = chunk {
-        let full_size = tuning::FLUSH_OCTETS..2 * tuning::FLUSH_OCTETS;
-        if full_size.contains(&run.octets.capacity()) {
+        if run.buffer.len() == FULL_RUN {
             run.clear();
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             if pool.len() < POOL_RUNS_MAX {

@@ -165,6 +165,37 @@ impl Lane {
         self.inner.lock().accept(&[], message)
     }
 
+    /// Takes in what a [`Draft`](super::Draft) has framed within the room it was told of. Answers
+    /// how many messages more it takes; `wait`: if none, the writer will be rung.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`] when the reader is gone: what came too late is counted as lost.
+    pub(super) fn take_in(&self, framed: &mut Chunks, wait: bool) -> Result<u64, Refused> {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let Queue::Octets { chunks, .. } = &mut inner.queue else {
+            unreachable!("messages are not framed")
+        };
+        let messages = framed.messages();
+        inner.written += messages;
+        inner.octets += framed.octets() as u64;
+        if inner.reader_gone {
+            framed.clear();
+            inner.taken += messages;
+            inner.lost += messages;
+            return Err(Refused::Closed);
+        }
+        chunks.append(framed);
+        let room = inner.room();
+        inner.writer_waits |= wait && room == 0;
+        Ok(room)
+    }
+
+    /// A message found no room, and is gone.
+    pub(super) fn count_refused(&self) {
+        self.inner.lock().refused += 1;
+    }
+
     /// Takes in all of `batch`, which the caller has kept within [`room`](Lane::room). Answers
     /// whether the reader must be rung.
     pub fn push_batch(&self, batch: &mut VecDeque<Message>) -> bool {
@@ -201,10 +232,7 @@ impl Lane {
     /// How many messages more it takes now. None at the mark: then the writer will be rung.
     pub fn room(&self) -> usize {
         let mut inner = self.inner.lock();
-        if inner.hwm == 0 || inner.conflate {
-            return usize::MAX;
-        }
-        let room = (inner.credited + inner.hwm).saturating_sub(inner.written);
+        let room = inner.room();
         inner.writer_waits |= room == 0;
         usize::try_from(room).unwrap_or(usize::MAX)
     }
@@ -258,8 +286,8 @@ impl Lane {
 
     // ---- the reader's side
 
-    /// Moves messages into `window`, at most `limit`. If there are none, the reader will be rung.
-    pub fn fill(&self, window: &mut VecDeque<Message>, limit: usize) -> bool {
+    /// Moves all messages into `window`. If there are none, the reader will be rung.
+    pub fn fill(&self, window: &mut VecDeque<Message>) -> bool {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let Queue::Messages(queue) = &mut inner.queue else {
@@ -269,10 +297,10 @@ impl Lane {
             inner.reader_waits = true;
             return false;
         }
-        if window.is_empty() && queue.len() <= limit {
+        if window.is_empty() {
             std::mem::swap(queue, window);
         } else {
-            window.extend(queue.drain(..limit.min(queue.len())));
+            window.append(queue);
         }
         true
     }
@@ -293,7 +321,7 @@ impl Lane {
     /// The reader's low-water step: how often credit is due, in messages.
     pub fn step(&self) -> u64 {
         match self.inner.lock().step() {
-            0 => tuning::WINDOW_MESSAGES as u64,
+            0 => tuning::CREDIT_MESSAGES,
             step => step,
         }
     }
@@ -387,6 +415,12 @@ impl Lane {
 
     // ---- both
 
+    /// May messages be framed by a [`Draft`](super::Draft) before they come here?
+    pub(super) fn takes_drafts(&self) -> bool {
+        let inner = self.inner.lock();
+        !inner.conflate && matches!(inner.queue, Queue::Octets { .. })
+    }
+
     /// Is the writer done, and nothing left to read?
     pub fn is_finished(&self) -> bool {
         let inner = self.inner.lock();
@@ -430,7 +464,15 @@ impl Lane {
 
 impl Inner {
     fn is_full(&self) -> bool {
-        self.hwm > 0 && !self.conflate && self.written - self.credited.min(self.written) >= self.hwm
+        self.room() == 0
+    }
+
+    /// How many messages more fit.
+    fn room(&self) -> u64 {
+        if self.hwm == 0 || self.conflate {
+            return u64::MAX;
+        }
+        (self.credited + self.hwm).saturating_sub(self.written)
     }
 
     fn step(&self) -> u64 {

@@ -4,17 +4,19 @@
 //! credit, conflation and the counters exist here and nowhere else.
 //!
 //! ```text
-//!   sending socket ──► lane of octets ──► Outbox ──► stream      tcp, ipc: framed by the sender
+//!   sending socket ──► Draft ──► lane of octets ──► Outbox ──► stream            tcp, ipc
 //!   stream ──► engine ──► lane of messages ──► Window ──► receiving socket
 //!   sending socket ──► lane of messages ──► Window ──► receiving socket        inproc
 //! ```
 
 mod chunks;
+mod draft;
 mod lane;
 mod outbox;
 mod window;
 pub mod writer;
 
+pub use draft::Draft;
 pub use lane::{Accepted, Lane, Refused, Store};
 pub use outbox::Outbox;
 pub use window::Window;

@@ -122,40 +122,20 @@ impl Outbox {
 /// Drops everything up to the end of the message that goes on at `from` of the first chunk.
 fn drop_message(chunks: &mut VecDeque<Chunk>, mut from: usize) {
     while let Some(chunk) = chunks.front() {
-        let end = match chunk {
-            Chunk::Run(run) => {
-                let next = run.ends.partition_point(|end| (*end as usize) <= from);
-                run.ends.get(next).map(|end| *end as usize)
-            }
-            Chunk::Body { octets, last } => last.then_some(octets.len()),
-        };
-        match end {
-            Some(end) => return drop_octets(chunks, end),
-            None => {
-                chunks.pop_front();
-                from = 0;
-            }
+        if let Some(end) = chunk.end_after(from) {
+            return drop_octets(chunks, end);
         }
+        chunks.pop_front();
+        from = 0;
     }
 }
 
 /// Drops the first `count` octets of the first chunk.
 fn drop_octets(chunks: &mut VecDeque<Chunk>, count: usize) {
-    let whole = match chunks.front_mut() {
-        Some(Chunk::Run(run)) if count < run.octets.len() => {
-            run.octets.drain(..count);
-            let gone = run.ends.partition_point(|end| (*end as usize) <= count);
-            run.ends.drain(..gone);
-            for end in &mut run.ends {
-                *end -= count as u32;
-            }
-            false
+    if let Some(chunk) = chunks.front_mut() {
+        if !chunk.drop_octets(count) {
+            chunks.pop_front();
         }
-        Some(_) => true,
-        None => false,
-    };
-    if whole {
-        chunks.pop_front();
     }
 }
 

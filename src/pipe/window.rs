@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::Lane;
-use crate::base::{message::Message, stats::LaneStats, tuning};
+use crate::base::{message::Message, stats::LaneStats};
 
 /// The reading end of a lane of messages, owned by the receiving socket.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Window {
         let message = match self.messages.pop_front() {
             Some(message) => message,
             None => {
-                if !self.lane.fill(&mut self.messages, tuning::WINDOW_MESSAGES) {
+                if !self.lane.fill(&mut self.messages) {
                     return (None, false);
                 }
                 match self.messages.pop_front() {
@@ -65,7 +65,7 @@ impl Window {
 
     /// Is there a message? If not, the lane's writer will ring.
     pub fn has_some(&mut self) -> bool {
-        !self.messages.is_empty() || self.lane.fill(&mut self.messages, tuning::WINDOW_MESSAGES)
+        !self.messages.is_empty() || self.lane.fill(&mut self.messages)
     }
 
     /// Throws away all that has arrived. Answers whether the lane's writer must be rung.

@@ -1,0 +1,255 @@
+//! The sender's draft: messages framed where they are sent, and handed to the lane in lots.
+//!
+//! ```text
+//!   send ─► draft: frame it, one credit less ─► full, 64 KiB, a flush, or the sweep ─► lane
+//!            (the socket's lock)                                           (the lane's lock)
+//! ```
+//!
+//! A draft spends credit that the lane has granted, so most messages touch no lock but their
+//! socket's. Whoever leaves messages in a draft sees to it that they are handed on in time. Lanes
+//! of messages and lanes that conflate are passed through: each message goes to the lane at once.
+
+use std::sync::Arc;
+
+use super::{Accepted, Lane, Refused, chunks::Chunks};
+use crate::base::{
+    message::{Frame, Message},
+    stats::LaneStats,
+};
+
+/// The writing end of a lane, owned by the sending socket.
+#[derive(Debug)]
+pub struct Draft {
+    lane: Arc<Lane>,
+    framed: Chunks,
+    /// Messages that may be framed before the lane must be asked.
+    credit: u64,
+    /// Every message goes to the lane at once.
+    direct: bool,
+}
+
+impl Draft {
+    /// The writing end of `lane`.
+    pub fn new(lane: Arc<Lane>) -> Draft {
+        Draft {
+            framed: Chunks::default(),
+            credit: 0,
+            direct: !lane.takes_drafts(),
+            lane,
+        }
+    }
+
+    /// The lane behind it.
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Hands everything to the lane, and leaves that behind.
+    pub fn into_lane(mut self) -> Arc<Lane> {
+        self.publish();
+        self.lane
+    }
+
+    /// Takes in the message made of `head` (an envelope), then `message`. It may stay here until
+    /// [`publish`](Draft::publish).
+    ///
+    /// # Errors
+    /// As [`Lane::push`].
+    #[inline]
+    pub fn push(&mut self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
+        if self.credit == 0 {
+            if self.direct {
+                return self.lane.push(head, message);
+            }
+            self.ask(true)?;
+        }
+        Ok(self.accept(head, message))
+    }
+
+    /// As [`push`](Draft::push), but a message that finds no room is gone: it is counted as
+    /// refused, and nobody waits.
+    ///
+    /// # Errors
+    /// As [`Lane::push_or_drop`].
+    #[inline]
+    pub fn push_or_drop(&mut self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
+        if self.credit == 0 {
+            if self.direct {
+                return self.lane.push_or_drop(head, message);
+            }
+            self.ask(false).inspect_err(|refused| {
+                if *refused == Refused::Full {
+                    self.lane.count_refused();
+                }
+            })?;
+        }
+        Ok(self.accept(head, message))
+    }
+
+    /// Takes in a message whatever the mark says: a welcome, a probe.
+    pub fn push_forced(&mut self, message: &Message) -> Accepted {
+        self.publish();
+        // What it was granted counted on one message less.
+        self.credit = 0;
+        self.lane.push_forced(message)
+    }
+
+    /// Hands everything to the lane.
+    #[inline]
+    pub fn publish(&mut self) {
+        if !self.framed.is_empty() {
+            // A reader that is gone will be noticed by the next message.
+            self.credit = self.lane.take_in(&mut self.framed, false).unwrap_or(0);
+        }
+    }
+
+    /// Is it at the mark? If so, and `wait` is set, the writer will be rung.
+    pub fn is_full(&mut self, wait: bool) -> bool {
+        if self.direct {
+            return self.lane.is_full(wait);
+        }
+        self.credit == 0 && self.ask(wait) == Err(Refused::Full)
+    }
+
+    /// Messages accepted and not yet done with.
+    pub fn queued(&self) -> u64 {
+        self.lane.queued() + self.framed.messages()
+    }
+
+    /// As [`Lane::discard`], for what is still here as well.
+    pub fn discard(&mut self, lost_with_connection: bool) -> u64 {
+        self.publish();
+        let count = self.lane.discard(lost_with_connection);
+        self.credit = 0;
+        count
+    }
+
+    /// Nothing more is sent: what is queued may still be read.
+    pub fn close(&mut self) {
+        self.publish();
+        self.credit = 0;
+        self.lane.close_writer();
+    }
+
+    /// The counters, with what is still here.
+    pub fn stats(&self) -> LaneStats {
+        let mut stats = self.lane.stats();
+        stats.accepted += self.framed.messages();
+        stats.queued += self.framed.messages();
+        stats.octets += self.framed.octets() as u64;
+        stats
+    }
+
+    #[inline]
+    fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
+        let first = self.framed.is_empty();
+        self.framed.push(head, message.frames());
+        self.credit -= 1;
+        Accepted {
+            ring_reader: false,
+            octets: self.framed.octets(),
+            first,
+            full: self.credit == 0 && self.is_full(false),
+        }
+    }
+
+    /// Hands over what is here, and asks for credit anew.
+    #[cold]
+    fn ask(&mut self, wait: bool) -> Result<(), Refused> {
+        self.credit = self.lane.take_in(&mut self.framed, wait)?;
+        if self.credit == 0 {
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::{Outbox, Store};
+
+    fn draft(hwm: usize) -> Draft {
+        Draft::new(Arc::new(Lane::new(Store::Octets, hwm, false)))
+    }
+
+    fn message() -> Message {
+        Message::from("m")
+    }
+
+    #[test]
+    fn the_mark_is_exact_wherever_the_messages_lie() {
+        let mut draft = draft(4);
+        for n in 0..4 {
+            let accepted = draft.push(&[], &message()).expect("below the mark");
+            assert_eq!((accepted.first, accepted.full), (n == 0, n == 3));
+            if n == 1 {
+                assert_eq!(draft.lane().queued(), 0, "not handed over yet");
+            }
+        }
+        assert_eq!(draft.push(&[], &message()), Err(Refused::Full));
+        assert_eq!(draft.push_or_drop(&[], &message()), Err(Refused::Full));
+        let stats = draft.stats();
+        assert_eq!((stats.accepted, stats.queued, stats.refused), (4, 4, 1));
+
+        // Two leave: that is the low-water step, and the writer, who was refused, is rung.
+        let mut outbox = Outbox::new();
+        draft.lane().open(&[]);
+        draft.lane().exchange(&mut outbox);
+        outbox.advance(2 * 3);
+        assert!(draft.lane().exchange(&mut outbox));
+        assert!(draft.push(&[], &message()).is_ok());
+        assert!(
+            draft
+                .push(&[], &message())
+                .is_ok_and(|accepted| accepted.full)
+        );
+    }
+
+    #[test]
+    fn a_forced_message_is_counted_against_the_mark() {
+        let mut draft = draft(3);
+        assert!(draft.push(&[], &message()).is_ok());
+        draft.push_forced(&message());
+        assert!(
+            draft
+                .push(&[], &message())
+                .is_ok_and(|accepted| accepted.full)
+        );
+        assert!(draft.is_full(false));
+        assert_eq!(draft.queued(), 3);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_counted_as_lost() {
+        let mut draft = draft(10);
+        assert!(draft.push(&[], &message()).is_ok());
+        draft.publish();
+        assert!(draft.push(&[], &message()).is_ok());
+        draft.lane().close_reader();
+        draft.lane().discard(true);
+        draft.close();
+        let stats = draft.stats();
+        assert_eq!((stats.accepted, stats.queued, stats.lost), (2, 0, 2));
+        assert_eq!(draft.push(&[], &message()), Err(Refused::Closed));
+    }
+
+    #[test]
+    fn lanes_of_messages_are_passed_through() {
+        let lane = Arc::new(Lane::new(Store::Messages, 2, false));
+        let mut draft = Draft::new(Arc::clone(&lane));
+        assert!(
+            draft
+                .push(&[], &message())
+                .is_ok_and(|accepted| accepted.ring_reader)
+        );
+        assert_eq!(lane.queued(), 1);
+        assert!(!draft.is_full(false));
+        assert!(
+            draft
+                .push(&[], &message())
+                .is_ok_and(|accepted| accepted.full)
+        );
+        assert!(draft.is_full(true));
+    }
+}
