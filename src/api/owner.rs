@@ -64,7 +64,11 @@ impl Owner {
 
     // ---- blocking calls: the futures below, run to their end
 
+    #[inline]
     pub(super) fn send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
+        if self.socket.send_plain(to, &message) {
+            return Ok(());
+        }
         self.send_within(to, message, self.socket.options().send_timeout)
     }
 
@@ -111,19 +115,28 @@ impl Owner {
     /// The next message alone, within the socket's own timeout.
     #[inline]
     pub(super) fn recv_message(&self) -> Result<Message, RecvError> {
-        match self.socket.try_recv_message() {
-            Err(RecvError::Empty) => self.recv().map(|received| received.message),
-            done => done,
+        match self.socket.recv_plain() {
+            Some(message) => Ok(message),
+            None => self.recv().map(|received| received.message),
+        }
+    }
+
+    /// The next message alone, if it is here.
+    #[inline]
+    pub(super) fn try_recv_message(&self) -> Result<Message, RecvError> {
+        match self.socket.recv_plain() {
+            Some(message) => Ok(message),
+            None => self.socket.try_recv().map(|received| received.message),
         }
     }
 
     /// The next message alone, within `timeout`.
     pub(super) fn recv_message_within(&self, timeout: Duration) -> Result<Message, RecvError> {
-        match self.socket.try_recv_message() {
-            Err(RecvError::Empty) => self
+        match self.socket.recv_plain() {
+            Some(message) => Ok(message),
+            None => self
                 .recv_within(Some(timeout))
                 .map(|received| received.message),
-            done => done,
         }
     }
 

@@ -25,7 +25,7 @@ macro_rules! receives {
             /// # Errors
             /// `Empty` if none is; else as [`recv`](Self::recv).
             pub fn try_recv(&self) -> Result<Message, RecvError> {
-                self.owner.socket.try_recv_message()
+                self.owner.try_recv_message()
             }
 
             /// The next message, waiting at most `timeout`.

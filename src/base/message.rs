@@ -295,6 +295,15 @@ impl Default for Frames {
 }
 
 impl Message {
+    /// The octets of a message of one small frame where they lie, and how many of them count.
+    #[inline]
+    pub(crate) fn inline(&self) -> Option<(&[u8; INLINE_OCTETS_MAX], u8)> {
+        match &self.0 {
+            Frames::One(frame) => frame.inline(),
+            Frames::Many(_) => None,
+        }
+    }
+
     /// A message without frames, to be filled by [`push`](Message::push).
     ///
     /// A message that is sent without any frame travels as one empty frame: the wire knows no

@@ -165,12 +165,8 @@ impl Socket {
     /// # Errors
     /// See [`SendError`]; the message is inside.
     pub fn try_send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
-        if let To::Anyone | To::InTurn = to {
-            match self.send_plain(&message) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(refusal) => return Err(refused(Refused::By(refusal), message)),
-            }
+        if self.send_plain(to, &message) {
+            return Ok(());
         }
         let mut bells = Bells::default();
         let mut state = self.state.lock();
@@ -180,28 +176,29 @@ impl Socket {
         result.map_err(|refusal| refused(refusal, message))
     }
 
-    /// Sends by the short way; false if it has to go by the long one.
-    #[inline]
-    fn send_plain(&self, message: &Message) -> Result<bool, Refusal> {
+    /// Sends by the short way, if it can go that way now. False: nothing was done, the long one
+    /// may do better.
+    #[inline(always)]
+    pub fn send_plain(&self, to: To<'_>, message: &Message) -> bool {
+        if !matches!(to, To::Anyone | To::InTurn) {
+            return false;
+        }
         let mut state = self.state.lock();
-        match state.send_plain(self, message)? {
+        let Some(left) = state.send_plain(self, message) else {
+            return false;
+        };
+        drop(state);
+        match left {
             Left::Nothing => {}
-            Left::Flush(link) => {
-                drop(state);
-                self.flush(&link);
-            }
+            Left::Flush(link) => self.flush(&link),
             Left::Ring(Remote {
                 socket: other,
                 key,
                 serial,
                 word,
-            }) => {
-                drop(state);
-                other.hear(key, serial, word);
-            }
-            Left::Untried => return Ok(false),
+            }) => other.hear(key, serial, word),
         }
-        Ok(true)
+        true
     }
 
     /// Sends, or takes a place among those who wait to. `message` is taken once it is sent or
@@ -296,25 +293,11 @@ impl Socket {
         result
     }
 
-    /// As [`try_recv`](Socket::try_recv), for the message alone.
-    ///
-    /// # Errors
-    /// See [`RecvError`].
-    #[inline]
-    pub fn try_recv_message(&self) -> Result<Message, RecvError> {
-        let mut state = self.state.lock();
-        let Some((message, more)) = state.recv_plain() else {
-            drop(state);
-            return self.try_recv().map(|received| received.message);
-        };
-        if more {
-            let mut bells = Bells::default();
-            state.follow(self, &mut bells);
-            state.wake_receiver(&mut bells);
-            drop(state);
-            bells.ring(self);
-        }
-        Ok(message)
+    /// Receives by the short way, if there is a message and nothing else to do. `None`: nothing
+    /// was done, the long one may do better.
+    #[inline(always)]
+    pub fn recv_plain(&self) -> Option<Message> {
+        self.state.lock().recv_plain()
     }
 
     /// Receives, or takes a place among those who wait to.

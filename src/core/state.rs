@@ -124,41 +124,26 @@ impl State {
     }
 
     /// The short way of a message into one lane: no notes are taken if there is nothing to note.
-    /// What it leaves to do, if it could go that way.
-    #[inline]
-    pub(super) fn send_plain(
-        &mut self,
-        socket: &Socket,
-        message: &Message,
-    ) -> Result<Left, Refusal> {
+    /// What it leaves to do; `None` if it could not go that way, and has not gone at all.
+    #[inline(always)]
+    pub(super) fn send_plain(&mut self, socket: &Socket, message: &Message) -> Option<Left> {
         if self.phase != Phase::Open || message.is_empty() || socket.hub.is_watched() {
-            return Ok(Left::Untried);
-        }
-        match self.pattern.send_plain(&mut self.peers, message) {
-            Some(pushed) => {
-                let (key, accepted) = pushed?;
-                Ok(self.judge_push(socket, key, accepted))
-            }
-            None => Ok(Left::Untried),
-        }
-    }
-
-    /// The short way of a message to the application. The second value says that there is
-    /// something to follow up.
-    #[inline]
-    pub(super) fn recv_plain(&mut self) -> Option<(Message, bool)> {
-        if self.phase != Phase::Open {
             return None;
         }
-        let State {
-            pattern,
-            peers,
-            effects,
-            recv_waiters,
-            ..
-        } = self;
-        let message = pattern.take_plain(peers, effects)?;
-        Some((message, !effects.is_empty() || !recv_waiters.is_empty()))
+        let (key, accepted) = self.pattern.send_plain(&mut self.peers, message)?;
+        if accepted.joins_others() {
+            return Some(Left::Nothing);
+        }
+        Some(self.judge_push(socket, key, accepted))
+    }
+
+    /// The short way of a message to the application: there is one, and nothing else to do.
+    #[inline(always)]
+    pub(super) fn recv_plain(&mut self) -> Option<Message> {
+        if self.phase != Phase::Open || !self.recv_waiters.is_empty() {
+            return None;
+        }
+        self.pattern.recv_plain(&mut self.peers)
     }
 
     #[inline]
@@ -312,7 +297,7 @@ impl State {
         match self.judge_push(socket, key, accepted) {
             Left::Flush(link) => bells.flush.push(link),
             Left::Ring(remote) => bells.remote.push(remote),
-            Left::Nothing | Left::Untried => {}
+            Left::Nothing => {}
         }
     }
 
@@ -322,7 +307,6 @@ impl State {
     ///   was written for a while: the usual request, reply or event;
     /// * at once if a whole batch has gathered, or the lane is at its mark;
     /// * else when more have gathered, the caller waits, or the reactor sweeps.
-    #[inline]
     fn judge_push(&mut self, socket: &Socket, key: usize, accepted: Accepted) -> Left {
         let State {
             peers,
@@ -380,6 +364,4 @@ pub(super) enum Left {
     Flush(Arc<Link>),
     /// Ring an inproc peer.
     Ring(Remote),
-    /// All: it cannot go this way.
-    Untried,
 }

@@ -19,14 +19,20 @@ pub struct Dealer {
 }
 
 impl Dealer {
-    /// Sends, and leaves it to the caller to follow up.
-    #[inline]
+    /// The short way of a message.
+    #[inline(always)]
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
         message: &Message,
-    ) -> Result<(usize, Accepted), Refusal> {
-        self.outlet.send(peers, &[], message)
+    ) -> Option<(usize, Accepted)> {
+        self.outlet.send_plain(peers, message)
+    }
+
+    /// The short way of a message.
+    #[inline(always)]
+    pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+        self.inlet.take_plain(peers)
     }
 
     /// The next message, and who sent it.
@@ -87,7 +93,7 @@ impl Rules for Dealer {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let pushed = self.send_plain(peers, message)?;
+        let pushed = self.outlet.send(peers, &[], message)?;
         effects.pushed.push(pushed);
         Ok(())
     }

@@ -282,17 +282,18 @@ impl Pattern {
     }
 
     /// Sends, by the types that give a message to one peer and think no more of it: the short
-    /// way. It is left to the caller to follow up. `None` on all other types.
-    #[inline]
+    /// way. It is left to the caller to follow up. `None` if it was not sent: by another type, or
+    /// because nobody has room.
+    #[inline(always)]
     pub fn send_plain(
         &mut self,
         peers: &mut Peers,
         message: &Message,
-    ) -> Option<Result<(usize, Accepted), Refusal>> {
+    ) -> Option<(usize, Accepted)> {
         match self {
-            Pattern::Push(it) => Some(it.send_plain(peers, message)),
-            Pattern::Dealer(it) => Some(it.send_plain(peers, message)),
-            Pattern::Pair(it) => Some(it.send_plain(peers, message)),
+            Pattern::Push(it) => it.send_plain(peers, message),
+            Pattern::Dealer(it) => it.send_plain(peers, message),
+            Pattern::Pair(it) => it.send_plain(peers, message),
             _ => None,
         }
     }
@@ -305,16 +306,17 @@ impl Pattern {
         each!(self, it => it.recv(peers, effects))
     }
 
-    /// The next message of the types that keep nothing of it, if there is one: the short way.
-    #[inline]
-    pub fn take_plain(&mut self, peers: &mut Peers, effects: &mut Effects) -> Option<Message> {
-        let taken = match self {
-            Pattern::Pull(it) => it.take(peers, effects),
-            Pattern::Dealer(it) => it.take(peers, effects),
-            Pattern::Subscribe(it) => it.take(peers, effects),
+    /// The next message of the types that keep nothing of it: the short way. `None` if there is
+    /// none, or something to follow up.
+    #[inline(always)]
+    pub fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+        match self {
+            Pattern::Pull(it) => it.recv_plain(peers),
+            Pattern::Dealer(it) => it.recv_plain(peers),
+            Pattern::Subscribe(it) => it.recv_plain(peers),
+            Pattern::Pair(it) => it.recv_plain(peers),
             _ => None,
-        };
-        taken.map(|(_, message)| message)
+        }
     }
 
     /// Is there something to receive?

@@ -35,7 +35,6 @@ impl Outlet {
     ///
     /// # Errors
     /// [`Refusal::Full`] if nobody has room: whoever has it again will ring.
-    #[inline]
     pub(super) fn send(
         &mut self,
         peers: &mut Peers,
@@ -53,6 +52,19 @@ impl Outlet {
             };
         }
         Err(Refusal::Full)
+    }
+
+    /// The short way of a message: `None` unless whoever's turn it is can take it just so.
+    #[inline(always)]
+    pub(super) fn send_plain(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+    ) -> Option<(usize, Accepted)> {
+        let key = self.turns.current()?;
+        let accepted = peers[key].out.push_plain(message)?;
+        self.turns.advance();
+        Some((key, accepted))
     }
 
     /// Has anybody room? If not, whoever has it again will ring.

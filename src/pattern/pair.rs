@@ -29,18 +29,24 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Sends, and leaves it to the caller to follow up.
-    #[inline]
+    /// The short way of a message.
+    #[inline(always)]
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
         message: &Message,
-    ) -> Result<(usize, Accepted), Refusal> {
-        let key = self.peer.ok_or(Refusal::Full)?;
-        match peers[key].out.push(&[], message) {
-            Ok(accepted) => Ok((key, accepted)),
-            Err(_) => Err(Refusal::Full),
+    ) -> Option<(usize, Accepted)> {
+        let key = self.peer?;
+        Some((key, peers[key].out.push_plain(message)?))
+    }
+
+    /// The short way of a message: from the peer that is there.
+    #[inline(always)]
+    pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+        if !self.gone.is_empty() {
+            return None;
         }
+        peers[self.peer?].window.pop_plain()
     }
 }
 
@@ -87,9 +93,14 @@ impl Rules for Pair {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let pushed = self.send_plain(peers, message)?;
-        effects.pushed.push(pushed);
-        Ok(())
+        let key = self.peer.ok_or(Refusal::Full)?;
+        match peers[key].out.push(&[], message) {
+            Ok(accepted) => {
+                effects.pushed.push((key, accepted));
+                Ok(())
+            }
+            Err(_) => Err(Refusal::Full),
+        }
     }
 
     #[inline]

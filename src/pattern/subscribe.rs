@@ -58,6 +58,17 @@ impl Subscribe {
         }
     }
 
+    /// The short way of a message. Others are dropped.
+    #[inline(always)]
+    pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+        loop {
+            let message = self.inlet.take_plain(peers)?;
+            if self.raw || self.subscriptions.matches(message.first()) != self.invert {
+                return Some(message);
+            }
+        }
+    }
+
     /// The next message that is wanted. Others are dropped.
     #[inline]
     pub(super) fn take(

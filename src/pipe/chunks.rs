@@ -103,7 +103,7 @@ impl Run {
     }
 
     /// Puts in a message of one frame that lies inline. False if there is no room.
-    #[inline]
+    #[inline(always)]
     fn put_inline(&mut self, body: &[u8; INLINE_OCTETS_MAX], octets: u8) -> bool {
         let free = self.buffer.get_mut(self.used..).unwrap_or_default();
         let Some(place) = free.first_chunk_mut::<{ 2 + INLINE_OCTETS_MAX }>() else {
@@ -195,6 +195,13 @@ impl Chunks {
 
     pub(super) fn is_empty(&self) -> bool {
         self.octets() == 0
+    }
+
+    /// Appends a message of one frame that lies inline, behind others in the same run. False if it
+    /// cannot be done so.
+    #[inline(always)]
+    pub(super) fn push_inline(&mut self, octets: &[u8; INLINE_OCTETS_MAX], length: u8) -> bool {
+        self.tail.used > 0 && self.tail.put_inline(octets, length)
     }
 
     /// Appends one message: `head` frames, then `body` frames.

@@ -66,6 +66,26 @@ impl Draft {
         Ok(self.accept(head, message))
     }
 
+    /// The short way of a message: it goes to the lane, or is one small frame for which there is
+    /// credit and to spare, and room where the last one lies. `None`: nothing was done.
+    #[inline(always)]
+    pub fn push_plain(&mut self, message: &Message) -> Option<Accepted> {
+        if self.direct {
+            return self.lane.push(&[], message).ok();
+        }
+        let (octets, length) = message.inline()?;
+        if self.credit <= 1 || !self.framed.push_inline(octets, length) {
+            return None;
+        }
+        self.credit -= 1;
+        Some(Accepted {
+            ring_reader: false,
+            octets: self.framed.octets(),
+            first: false,
+            full: false,
+        })
+    }
+
     /// As [`push`](Draft::push), but a message that finds no room is gone: it is counted as
     /// refused, and nobody waits.
     ///

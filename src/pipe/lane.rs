@@ -83,6 +83,14 @@ pub struct Accepted {
     pub full: bool,
 }
 
+impl Accepted {
+    /// Does it lie behind others that will be seen to, with nothing more to do for it?
+    #[inline]
+    pub fn joins_others(&self) -> bool {
+        !self.first && !self.full && !self.ring_reader && self.octets < tuning::FLUSH_OCTETS
+    }
+}
+
 /// Why a message was not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {

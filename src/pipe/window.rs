@@ -33,10 +33,21 @@ impl Window {
         }
     }
 
+    /// The next message, if there are others behind it and no credit is due: nothing to do but to
+    /// take it.
+    #[inline(always)]
+    pub fn pop_plain(&mut self) -> Option<Message> {
+        if self.until_credit <= 1 || self.messages.len() <= 1 {
+            return None;
+        }
+        self.popped += 1;
+        self.until_credit -= 1;
+        self.messages.pop_front()
+    }
+
     /// The next message. The second value says that the lane's writer must be rung.
     ///
     /// `None` means that the lane is empty, and that its writer will ring.
-    #[inline]
     pub fn pop(&mut self) -> (Option<Message>, bool) {
         let message = match self.messages.pop_front() {
             Some(message) => message,
