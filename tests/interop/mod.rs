@@ -11,6 +11,7 @@
 #![allow(dead_code)] // each test uses its part
 
 pub mod sides;
+pub mod tap;
 
 use std::{
     env, fs,
@@ -166,7 +167,7 @@ impl Fields {
     /// A number.
     pub fn number(&self, name: &str) -> u64 {
         let value = self.value(name);
-        let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+        let digits = value.find(|c: char| !c.is_ascii_digit()).expect("an end");
         value[..digits]
             .parse()
             .unwrap_or_else(|_| panic!("{name} in {}", self.0))
@@ -260,6 +261,23 @@ impl<'a> Theirs<'a> {
     pub fn begin_recv_numbers(&self, first: u64, count: u64) -> Answer<'a> {
         let run = format!(r#""first":{first},"count":{count}"#);
         self.begin_within_limit("recv_numbers", &run)
+    }
+
+    /// Watches its connections from now on.
+    pub fn monitor(&self) {
+        self.ask("monitor", "");
+    }
+
+    /// Waits for an event by its name in zmq; gives its value.
+    pub fn await_event(&self, name: &str) -> u64 {
+        self.ask_within_limit("recv_event", &format!(r#""wanted":"{name}""#))
+            .number("value")
+    }
+
+    /// How many events of that name there have been since the last one that was asked for.
+    pub fn count_events(&self, name: &str) -> u64 {
+        self.ask("count_events", &format!(r#""counted":"{name}""#))
+            .number("count")
     }
 
     /// Closes it; what it has queued may leave for `linger_ms`.

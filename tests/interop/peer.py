@@ -15,9 +15,11 @@ import threading
 import time
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 CONTEXT = zmq.Context()
 SOCKETS = {}
+MONITORS = {}
 STREAMS = {}
 COMMANDS = {}
 
@@ -127,6 +129,36 @@ def echo(socket, count, limit):
     made = SOCKETS[socket]
     for number in range(count):
         put(made, take(made, limit, f"message {number} to echo"), limit, f"echo {number}")
+
+
+# ---- what happens to a socket's connections
+
+
+@command
+def monitor(socket):
+    """Watches a socket from now on."""
+    MONITORS[socket] = SOCKETS[socket].get_monitor_socket()
+
+
+@command
+def recv_event(socket, wanted, limit):
+    """The value of the next event of that name, past all others."""
+    until = time.monotonic() + limit / 1000
+    while True:
+        if not MONITORS[socket].poll(max(0, until - time.monotonic()) * 1000):
+            raise TimeoutError(f"no event {wanted} for {socket} in {limit} ms")
+        event = recv_monitor_message(MONITORS[socket])
+        if event["event"] == getattr(zmq.Event, wanted):
+            return {"value": event["value"]}
+
+
+@command
+def count_events(socket, counted):
+    """How many events of that name have come; those before and after them are read, too."""
+    count = 0
+    while MONITORS[socket].poll(0):
+        count += recv_monitor_message(MONITORS[socket])["event"] == getattr(zmq.Event, counted)
+    return {"count": count}
 
 
 # ---- bodies that both sides can make up: octet n of a frame is n modulo 251
