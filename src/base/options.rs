@@ -231,3 +231,56 @@ pub enum Verbosity {
     /// Every subscription and every cancellation.
     All,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Programs rely on them, and the README names them: a change is a change for users.
+    #[test]
+    fn the_defaults_are_those_that_are_promised() {
+        let options = Options::default();
+        let seconds = Duration::from_secs;
+        assert_eq!((options.send_hwm, options.recv_hwm), (1000, 1000));
+        assert_eq!(options.linger, Linger::For(seconds(1)));
+        let reconnect = Reconnect::Backoff {
+            min: Duration::from_millis(100),
+            max: seconds(5),
+        };
+        assert_eq!(options.reconnect, reconnect);
+        assert_eq!(options.handshake_timeout, Some(seconds(30)));
+        assert_eq!((options.send_timeout, options.recv_timeout), (None, None));
+        assert_eq!(options.message_octets_max, 1 << 30);
+        assert_eq!(options.message_frames_max, 65_536);
+        assert_eq!(options.handshakes_max, 1024);
+        assert!(options.check().is_ok());
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        let refused = |name: &str, change: fn(&mut Options)| {
+            let mut options = Options::default();
+            change(&mut options);
+            let error = options.check().expect_err(name);
+            assert_eq!(error.kind(), ErrorKind::InvalidOption);
+            assert!(error.to_string().contains(name), "{name}: {error}");
+        };
+        refused("routing_id", |it| it.routing_id = vec![1; 256].into());
+        refused("routing_id", |it| it.routing_id = vec![0, 1].into());
+        refused("heartbeat_ttl", |it| {
+            it.heartbeat_ttl = Some(Duration::from_secs(6554))
+        });
+        refused("heartbeat_interval", |it| {
+            it.heartbeat_interval = Some(Duration::ZERO)
+        });
+        refused("reconnect", |it| {
+            it.reconnect = Reconnect::Backoff {
+                min: Duration::from_secs(2),
+                max: Duration::from_secs(1),
+            };
+        });
+        refused("max_message_size", |it| it.message_octets_max = 0);
+        refused("max_message_frames", |it| it.message_frames_max = 0);
+        refused("max_handshakes", |it| it.handshakes_max = 0);
+    }
+}
