@@ -338,3 +338,29 @@ fn refused_subscribers_are_told_what_is_wrong() {
     assert_eq!(words[..3], ["Listening", "Accepted", "HandshakeSucceeded"]);
     assert!(words[3].starts_with("Disconnected: "), "{words:?}");
 }
+
+#[test]
+fn waits_before_reconnecting_are_random_and_grow_to_their_limit() {
+    let (min, max) = (Duration::from_millis(2), Duration::from_millis(16));
+    let push = Push::builder()
+        .reconnect(Reconnect::Backoff { min, max })
+        .linger(Linger::Drop)
+        .build()
+        .expect("a socket");
+    let events = push.monitor();
+    push.connect(common::free_port()).expect("to connect");
+    let waits: Vec<Duration> = events
+        .filter_map(|event| match event.kind {
+            EventKind::ConnectRetried { after } => Some(after),
+            _ => None,
+        })
+        .take(20)
+        .collect();
+    for (attempt, wait) in waits.iter().enumerate() {
+        let limit = max.min(min * (1 << attempt.min(10)));
+        assert!(*wait <= limit, "wait {attempt} of {waits:?}");
+    }
+    // Of 17 random shares of 16 ms not one above 4 ms: once in ten thousand million runs.
+    assert!(waits.iter().any(|&wait| wait > max / 4), "{waits:?}");
+    assert!(waits.windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");
+}
