@@ -93,8 +93,9 @@ impl Tap {
             .expect("a command within the limit")
     }
 
-    /// Waits until that many commands of that name have gone by.
+    /// Waits until that many commands of that name have gone by, from now on.
     pub fn await_commands(&self, way: Way, name: &str, count: usize) {
+        while self.commands.try_recv().is_ok() {}
         let mut seen = 0;
         while seen < count {
             let (went, command) = self.next();
