@@ -28,8 +28,8 @@ use crate::{
 /// push.connect(&at)?;
 /// loop {
 ///     let event = events.recv_timeout(Duration::from_secs(5))?;
+///     println!("{event}"); // tcp://127.0.0.1:40123: listening
 ///     if let EventKind::HandshakeSucceeded = event.kind {
-///         println!("{:?} is here", event.peer);
 ///         break;
 ///     }
 /// }

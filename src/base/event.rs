@@ -138,6 +138,42 @@ impl PeerInfo {
     }
 }
 
+impl fmt::Display for Event {
+    /// As a line of a log: the endpoint, and what happened there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.endpoint, self.kind)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventKind::Listening => f.write_str("listening"),
+            EventKind::BindFailed(error) => write!(f, "could not listen: {error}"),
+            EventKind::Accepted => f.write_str("took a connection"),
+            EventKind::AcceptFailed(error) => write!(f, "could not take a connection: {error}"),
+            EventKind::Connecting => f.write_str("connecting"),
+            EventKind::Connected => f.write_str("connected"),
+            EventKind::ConnectFailed(error) => write!(f, "could not connect: {error}"),
+            EventKind::ConnectRetried { after } => write!(f, "trying again after {after:?}"),
+            EventKind::ConnectStopped(reason) => write!(f, "not trying again: {reason}"),
+            EventKind::HandshakeSucceeded => f.write_str("ready"),
+            EventKind::HandshakeFailed(reason) => write!(f, "the handshake failed: {reason}"),
+            EventKind::Disconnected(reason) => write!(f, "disconnected: {reason}"),
+            EventKind::Closed => f.write_str("no longer listening"),
+            EventKind::Subscribed(topic) => {
+                write!(f, "the peer subscribed to \"{}\"", topic.escape_ascii())
+            }
+            EventKind::Unsubscribed(topic) => {
+                write!(f, "the peer cancelled \"{}\"", topic.escape_ascii())
+            }
+            EventKind::Congested => f.write_str("the queue to the peer is full"),
+            EventKind::Drained => f.write_str("the queue to the peer has room again"),
+            EventKind::Lagged(missed) => write!(f, "{missed} events were lost here"),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,5 +202,40 @@ impl fmt::Display for ProtocolError {
             ProtocolError::InvalidMetadata => "invalid metadata",
             ProtocolError::MechanismMismatch => "the peer speaks another mechanism",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_as_a_line_of_a_log() {
+        let line = |kind| {
+            let endpoint = Endpoint::Inproc("news".into());
+            let (peer, at) = (None, Time::from_nanos(0));
+            Event {
+                kind,
+                endpoint,
+                peer,
+                at,
+            }
+            .to_string()
+        };
+        assert_eq!(line(EventKind::Listening), "inproc://news: listening");
+        assert_eq!(
+            line(EventKind::Disconnected(Reason::PeerClosed)),
+            "inproc://news: disconnected: the peer closed the connection"
+        );
+        let topic = Bytes::from_static(b"a\nb\xff");
+        assert_eq!(
+            line(EventKind::Subscribed(topic)),
+            r#"inproc://news: the peer subscribed to "a\nb\xff""#
+        );
+        let after = Duration::from_millis(1500);
+        assert_eq!(
+            line(EventKind::ConnectRetried { after }),
+            "inproc://news: trying again after 1.5s"
+        );
     }
 }
