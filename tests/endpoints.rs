@@ -1,4 +1,5 @@
-//! Endpoints that cannot be: the error says what is wrong, with which endpoint, at once.
+//! Endpoints that cannot be: the error says what is wrong, with which endpoint, at once. And those
+//! that can: they are reached, in every way to write them.
 
 mod common;
 
@@ -420,4 +421,30 @@ fn one_socket_many_endpoints() {
         pull.unbind(at).expect("to unbind");
     }
     assert!(pull.bound().is_empty());
+}
+
+#[test]
+fn every_interface_and_an_address_to_come_from() {
+    let rows: [(&str, &[&str]); 3] = [
+        ("tcp://*:*", &["tcp://127.0.0.1:", "tcp://localhost:"]),
+        ("tcp://127.0.0.1:*", &["tcp://127.0.0.1:*;127.0.0.1:"]),
+        (
+            "tcp://localhost:*",
+            &["tcp://127.0.0.1:", "tcp://lo:*;127.0.0.1:"],
+        ),
+    ];
+    for (row, ways) in rows {
+        let pull = pull();
+        let at = pull.bind(row).expect(row).to_string();
+        let (_, port) = at.rsplit_once(':').expect("a port");
+        for way in ways {
+            if way.contains("lo:") && !cfg!(target_os = "linux") {
+                continue; // the loopback has another name there
+            }
+            let (push, way) = (push(), format!("{way}{port}"));
+            push.connect(&way).expect(&way);
+            push.send(&way).expect("room");
+            assert_eq!(pull.recv_timeout(SOON).expect(&way)[0], way);
+        }
+    }
 }
