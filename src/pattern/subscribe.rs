@@ -1,7 +1,7 @@
 //! SUB and XSUB (RFC 29): what we want to hear.
 //!
-//! Subscriptions are counted; peers are told of the first and of the last. The publishers filter,
-//! but a message that was on its way when we cancelled, or comes from a publisher that does not,
+//! Subscriptions are counted: peers are told of each, since an XPUB may want to show it, and of the
+//! end of the last to a topic. The publishers filter, but a message that was on its way when we cancelled, or comes from a publisher that does not,
 //! is dropped here. XSUB says its subscriptions as messages, `1 topic` and `0 topic`, sends any
 //! other message to all its publishers, and sees all that comes.
 
@@ -38,8 +38,7 @@ impl Subscribe {
 
     /// Subscribes or cancels; see [`Pattern::subscribe`](super::Pattern::subscribe).
     pub(super) fn subscribe(&mut self, topic: &[u8], subscribe: bool, effects: &mut Effects) {
-        let news = self.count(topic, subscribe);
-        if news {
+        if self.count(topic, subscribe) {
             announce(topic, subscribe, false, effects);
         }
     }
@@ -49,10 +48,11 @@ impl Subscribe {
         self.subscriptions.iter().map(Bytes::from).collect()
     }
 
-    /// Is this the first subscription to the topic, or the last one's end?
+    /// Counts it. Are peers to be told?
     fn count(&mut self, topic: &[u8], subscribe: bool) -> bool {
         if subscribe {
-            self.subscriptions.subscribe(topic)
+            self.subscriptions.subscribe(topic);
+            true
         } else {
             self.subscriptions.cancel(topic) == Some(true)
         }
@@ -112,9 +112,7 @@ impl Rules for Subscribe {
         }
         if spoken(message.first()).is_some() {
             for (subscribe, topic) in message.iter().filter_map(|frame| spoken(frame)) {
-                let news = self.count(topic, subscribe);
-                // A second subscription is passed on too: an XPUB may want to show it.
-                if news || subscribe {
+                if self.count(topic, subscribe) {
                     announce(topic, subscribe, true, effects);
                 }
             }
@@ -196,10 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn sub_tells_of_the_first_and_the_last_only() {
+    fn sub_tells_of_each_and_of_the_end_of_the_last() {
         let mut sub = Stage::plain(SocketType::Sub);
         assert!(sub.subscribe("b", true) && sub.subscribe("b", true) && sub.subscribe("a", true));
-        assert_eq!(sub.told(), [said(true, "b", false), said(true, "a", false)]);
+        let b = said(true, "b", false);
+        assert_eq!(sub.told(), [b.clone(), b, said(true, "a", false)]);
         assert_eq!(sub.pattern.subscriptions(), ["a", "b"]);
         sub.subscribe("b", false);
         sub.subscribe("unknown", false);

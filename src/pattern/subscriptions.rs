@@ -1,7 +1,7 @@
 //! What we subscribed to: the subscriber's side.
 //!
-//! A multiset: who subscribes twice must cancel twice. Peers are told of the first and the last
-//! only, and are asked for everything again, in order of octets, when they come.
+//! A multiset: who subscribes twice must cancel twice. Peers are asked for everything, each topic
+//! once and in order of octets, when they come.
 //!
 //! Publishers filter, and yet every message received is matched here: a peer may send what was
 //! cancelled in the meantime, or not filter at all. "Everything" and "nothing" are decided at the
@@ -24,7 +24,7 @@ impl Subscriptions {
         }
     }
 
-    /// We want what begins with `topic`. True if we did not before: peers must be told.
+    /// We want what begins with `topic`. True if we did not before.
     pub fn subscribe(&mut self, topic: &[u8]) -> bool {
         let node = self.tree.entry(topic);
         let count = self.tree.value(node);
