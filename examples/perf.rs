@@ -4,6 +4,8 @@
 //! Each role is a process; two of them make a measurement:
 //!
 //! ```sh
+//! cargo build --release --example perf
+//! PATH=$PWD/target/release/examples:$PATH
 //! perf pull tcp://127.0.0.1:5555 64 1000000 &  perf push tcp://127.0.0.1:5555 64 1000000
 //! perf rep  tcp://127.0.0.1:5555 64 10000   &  perf req  tcp://127.0.0.1:5555 64 10000
 //! ```

@@ -5,9 +5,9 @@
 //! of time.
 
 use std::{
-    env,
+    env, fs,
     io::Read,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
@@ -113,6 +113,36 @@ fn assert_lines(text: &str, lines: &[&str]) {
             "no {line:?} in:\n{text}"
         );
     }
+}
+
+#[test]
+fn every_example_is_run_listed_and_explained() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let list = fs::read_to_string(folder.join("README.md")).expect("the list");
+    let tests = include_str!("examples.rs");
+    let mut found = 0;
+    for entry in fs::read_dir(&folder).expect("the examples") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|end| end != "rs") {
+            continue;
+        }
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let text = fs::read_to_string(&path).expect("an example");
+        let run = ["run", "Running::start"].map(|call| format!("{call}(\"{name}\""));
+        assert!(run.iter().any(|call| tests.contains(call)), "{name}");
+        assert!(
+            list.contains(&format!("| [`{name}`]({name}.rs) |")),
+            "{name}"
+        );
+        let header = text.split("\n\n").next().expect("a header");
+        let how = format!("--example {name}\n");
+        assert!(
+            header.starts_with("//! ") && header.contains(&how),
+            "{name}"
+        );
+        found += 1;
+    }
+    assert!(found > 10, "{found} examples");
 }
 
 #[test]
