@@ -470,3 +470,79 @@ fn a_pair_takes_another_peer_once_the_first_has_left() {
         }
     }
 }
+
+#[test]
+fn by_default_a_drop_waits_a_finite_time() {
+    let path = format!("ipc://{}", fresh_path().display());
+    for at in [free_port(), path, common::inproc()] {
+        let push = Push::new().expect("a PUSH");
+        push.connect(&at).expect("to connect");
+        push.send("nobody will ever read this").expect("room");
+        let took = within("the drop", move || {
+            let start = Instant::now();
+            drop(push);
+            start.elapsed()
+        });
+        assert!(took < Duration::from_secs(10), "{took:?} to {at}");
+    }
+}
+
+#[test]
+fn things_may_be_dropped_in_any_order() {
+    let mut dice = common::Dice::new(0xd20b);
+    for round in 0..40 {
+        let at = everywhere().swap_remove(round % 4);
+        let context = Context::builder().io_threads(2).build();
+        let rep = Rep::builder().context(&context).build().expect("a REP");
+        let events = rep.monitor();
+        let at = rep.bind(&at).expect("to bind");
+        let req = Req::builder().context(&context).build().expect("a REQ");
+        let connection = req.connect(&at).expect("to connect");
+        let pull = Pull::builder().context(&context).build().expect("a PULL");
+        let other = pull.bind(common::inproc()).expect("to bind");
+        let push = Push::builder().context(&context).build().expect("a PUSH");
+        push.connect(&other).expect("to connect");
+        push.send("unread").expect("room");
+        req.send("unanswered").expect("room");
+        let (_, responder) = rep.recv_timeout(SOON).expect("a request");
+        let clone = req.clone();
+        let mut things: Vec<Box<dyn Send>> = vec![
+            Box::new(context),
+            Box::new(rep),
+            Box::new(events),
+            Box::new(req),
+            Box::new(connection),
+            Box::new(pull),
+            Box::new(push),
+            Box::new(responder),
+            Box::new(clone),
+        ];
+        let mut order = Vec::new();
+        while !things.is_empty() {
+            let next = dice.roll(things.len() as u64) as usize;
+            order.push(things.swap_remove(next));
+        }
+        within("all drops", move || order.into_iter().for_each(drop));
+    }
+}
+
+#[test]
+fn what_outlives_its_socket_says_that_it_is_closed() {
+    for at in everywhere() {
+        let rep = Rep::new().expect("a REP");
+        let events = rep.monitor();
+        let at = rep.bind(&at).expect("to bind");
+        let req = Req::new().expect("a REQ");
+        let connection = req.connect(&at).expect("to connect");
+        req.send("?").expect("room");
+        let (_, responder) = rep.recv_timeout(SOON).expect("a request");
+        rep.close(SOON).expect("to close");
+        assert!(!responder.reply("too late"), "nobody takes it, over {at}");
+        let mut events =
+            events.skip_while(|event| !matches!(event.kind, hubless::EventKind::Closed));
+        assert!(at.is_inproc() || events.next().is_some());
+        req.close(SOON).expect("to close");
+        let error = connection.wait_ready(SOON).expect_err("closed");
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
+}
