@@ -5,7 +5,11 @@
 
 mod raw;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use hubless::{
     Builder, Dealer, Message, Pair, Pub, Pull, Reconnect, Rep, Router, SocketType, Sub,
@@ -268,6 +272,41 @@ fn frames_of_a_message_have_a_limit() {
         assert!(!peer.try_say(&frame(1, b"")) || peer.hear_end().is_empty());
     });
     assert_eq!(stand.end_of(&peer), "Disconnected(Protocol(Unspecified))");
+}
+
+/// Tells the senders to stop, also if the test fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_sends_without_end_starves_nobody() {
+    let _alone = memory::alone();
+    // A PUB reads and forgets messages, so nothing holds these peers up.
+    let mut stand = Stand::new(Pub::builder());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let mut peer = Peer::ready(&stand.at, SocketType::Pub, "SUB");
+            let over = &over;
+            scope.spawn(move || {
+                let messages = frame(0, &[b'f'; 100]).repeat(1000);
+                while !over.load(Ordering::Relaxed) {
+                    peer.say(&messages);
+                }
+            });
+        }
+        // All three have their share of every turn, and so has the good peer.
+        let _ends = Ends(&over);
+        for _ in 0..20 {
+            stand.exchange();
+            Peer::ready(&stand.at, SocketType::Pub, "SUB").check_open();
+        }
+    });
 }
 
 // ---- octets one by one
