@@ -92,6 +92,26 @@ fn closing_tells_what_it_could_not_send() {
 }
 
 #[test]
+fn closing_counts_what_nobody_has_read() {
+    for at in everywhere() {
+        let pull = Pull::new().expect("a PULL");
+        let at = pull.bind(&at).expect("to bind");
+        let push = push(Linger::Drop);
+        push.connect(&at).expect("to connect");
+        for number in 0..5 {
+            push.send(numbered(number)).expect("room");
+        }
+        assert!(pull.recv_timeout(SOON).is_ok());
+        eventually("all have come", || pull.stats().received.accepted == 5);
+        pull.close(SOON).expect("to close");
+        let received = pull.stats().received;
+        let unread = (received.delivered, received.queued, received.dropped);
+        assert_eq!(unread, (1, 0, 4), "over {at}");
+        balanced("the receiver", pull.stats());
+    }
+}
+
+#[test]
 fn closing_delivers_what_is_queued() {
     for at in everywhere() {
         let pull = Pull::builder().recv_hwm(10).build().expect("a PULL");

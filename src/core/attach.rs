@@ -320,9 +320,21 @@ impl State {
         if let Some(peer) = self.peers.try_remove(key) {
             self.attached.remove(key);
             self.departed -= 1;
-            self.past.1 = self.past.1.plus(peer.window.stats());
+            // What came after it was read to the end is read by nobody.
+            let mut received = peer.window.stats();
+            received.dropped += std::mem::take(&mut received.queued);
+            self.past.1 = self.past.1.plus(received);
             self.leaving.push(peer.out.into_lane());
             self.settle_leaving();
+        }
+    }
+
+    /// Closed: what has come is read by nobody any more.
+    pub(super) fn forget_all(&mut self) {
+        let keys: Vec<usize> = self.peers.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.attached[key].served = false;
+            self.forget(key);
         }
     }
 

@@ -240,6 +240,7 @@ impl Socket {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
         state.ends.note_unsent(unsent);
+        state.forget_all();
         bells.wakers.extend(state.change_waiters.all());
         drop(state);
         self.hub.close(&mut bells.wakers);
