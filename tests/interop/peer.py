@@ -109,6 +109,14 @@ def send(socket, frames, limit):
 
 
 @command
+def send_if_room(socket, frames):
+    try:
+        SOCKETS[socket].send_multipart([bytes.fromhex(frame) for frame in frames], zmq.DONTWAIT)
+    except zmq.Again:
+        pass
+
+
+@command
 def recv(socket, limit):
     frames = take(SOCKETS[socket], limit, f"a message for {socket}")
     return {"frames": [frame.hex() for frame in frames]}

@@ -181,6 +181,11 @@ impl Ours {
         }
     }
 
+    /// How many messages have come in.
+    pub fn received(&self) -> u64 {
+        each!(self, socket => socket.stats()).received.accepted
+    }
+
     pub fn monitor(&self) -> Monitor {
         each!(self, socket => socket.monitor())
     }
