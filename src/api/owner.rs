@@ -103,7 +103,7 @@ impl Owner {
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
         let attempt = |waker: &Waker| self.socket.poll_recv(&mut place, waker);
-        match self.socket.block_on(deadline, false, attempt) {
+        match self.socket.block_on(deadline, true, attempt) {
             Ok(received) => received,
             Err(_) => {
                 self.socket.leave_recv(&mut place);

@@ -15,6 +15,10 @@ pub const READ_OCTETS_MIN: usize = 16 << 10;
 /// the default mark.
 pub const FLUSH_OCTETS: usize = 64 << 10;
 
+/// How long a receiver looks again before it sleeps, while that pays: longer than it takes to
+/// wake its peer on another core, so that two who sleep can find out that both need not.
+pub const SPIN: Duration = Duration::from_micros(50);
+
 /// How long octets lie, after a sender left them in the hope of more, before the reactor writes
 /// them out.
 pub const SWEEP: Duration = Duration::from_micros(50);

@@ -21,7 +21,29 @@ impl Socket {
             self.redial_inproc(key, serial);
         }
         self.jobs.lock().append(&mut jobs);
-        self.kick();
+        self.run_jobs();
+    }
+
+    /// Does what was asked for, now or as soon as whoever has the poll set lets go. Readiness is
+    /// left to whoever polls next.
+    fn run_jobs(&self) {
+        let Some(mut guard) = self.set.try_lock() else {
+            return self.kick();
+        };
+        let mut bells = Bells::default();
+        let deadline = self.turn(&mut guard, false, &mut bells);
+        drop(guard);
+        if let Some(net) = self.net.get() {
+            self.resume_checks(net);
+            if let Some(deadline) = deadline {
+                net.reactor.drive_at(net.key, deadline);
+            }
+        }
+        bells.ring(self);
+        if self.wanted.load(Ordering::SeqCst) {
+            // Somebody found the set taken meanwhile, perhaps because there is something to read.
+            self.kick();
+        }
     }
 
     /// Has the poll set driven, now or as soon as whoever has it lets go.
@@ -45,7 +67,7 @@ impl Socket {
             };
             self.wanted.store(false, Ordering::SeqCst);
             let mut bells = Bells::default();
-            driven = Some(self.turn(&mut guard, &mut bells));
+            driven = Some(self.turn(&mut guard, true, &mut bells));
             drop(guard);
             if let Some(net) = self.net.get() {
                 self.resume_checks(net);
@@ -55,14 +77,21 @@ impl Socket {
         driven
     }
 
-    /// One turn without waiting. Answers the next deadline.
-    pub(super) fn turn(&self, set: &mut Option<PollSet>, bells: &mut Bells) -> Option<Time> {
+    /// One turn without waiting; `polls`: looks for readiness, too. Answers the next deadline.
+    pub(super) fn turn(
+        &self,
+        set: &mut Option<PollSet>,
+        polls: bool,
+        bells: &mut Bells,
+    ) -> Option<Time> {
         let set_here = set.as_mut()?;
         let now = self.context.metal.now();
         set_here.run_jobs(self, now, bells);
-        if let Err(error) = set_here.poll(Some(Duration::ZERO)) {
-            if error.kind() != io::ErrorKind::Interrupted {
-                log::error!("a socket's selector failed: {error}");
+        if polls {
+            if let Err(error) = set_here.poll(Some(Duration::ZERO)) {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    log::error!("a socket's selector failed: {error}");
+                }
             }
         }
         self.work(set, now, bells)

@@ -42,7 +42,9 @@ impl Socket {
     }
 
     /// Writes out all that senders have left lying. Done before waiting, and by the sweep.
-    pub(super) fn flush_all(&self, waits: bool) {
+    ///
+    /// Answers how many messages the application has received so far.
+    pub(super) fn flush_all(&self, waits: bool) -> u64 {
         let mut links = Vec::new();
         let mut state = self.state.lock();
         state.eager |= waits;
@@ -60,10 +62,12 @@ impl Socket {
             }
         }
         state.unflushed = unflushed;
+        let received = state.received;
         drop(state);
         for link in links {
             self.flush(&link);
         }
+        received
     }
 
     /// A link's lane has room again.

@@ -38,12 +38,14 @@ use crate::base::{
 impl Socket {
     /// Polls `attempt` until it is ready, and waits in between, until `deadline`.
     ///
+    /// `receives`: it waits for a message, which may come so soon that sleeping does not pay.
+    ///
     /// # Errors
-    /// `TimedOut`, or `Interrupted` if `interruptible` and a signal came.
+    /// `TimedOut`.
     pub fn block_on<T>(
         &self,
         deadline: Option<Time>,
-        interruptible: bool,
+        receives: bool,
         mut attempt: impl FnMut(&Waker) -> Poll<T>,
     ) -> Result<T, ErrorKind> {
         let (parker, waker) = Parker::current();
@@ -52,22 +54,23 @@ impl Socket {
                 return Ok(value);
             }
             // Whoever is about to wait writes out what it has left lying.
-            self.flush_all(true);
+            let received = self.flush_all(true);
             let now = self.context.metal.now();
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Err(ErrorKind::TimedOut);
             }
-            let waited = self.wait(&parker, deadline);
-            if waited == Parked::Interrupted && interruptible {
-                return Err(ErrorKind::Interrupted);
-            }
+            let awake = receives && self.spin.lock().begin(received);
+            self.wait(&parker, deadline, awake);
         }
     }
 
-    /// Waits until this thread is woken, driving the poll set if nobody else does.
-    fn wait(&self, parker: &Arc<Parker>, until: Option<Time>) -> Parked {
+    /// Waits until this thread is woken, driving the poll set if nobody else does; `awake`: for a
+    /// short time without sleeping, if there is a core to spare.
+    fn wait(&self, parker: &Arc<Parker>, until: Option<Time>, awake: bool) -> Parked {
+        let (ours, all) = self.context.metal.cores();
         let driven = match self.net.get() {
-            Some(net) => self.wait_driving(net, parker, until),
+            Some(net) => self.wait_driving(net, parker, until, awake && all > 1),
+            None if awake && ours > 1 => self.wait_awake(parker, until),
             None => None,
         };
         match driven {
@@ -82,8 +85,32 @@ impl Socket {
         }
     }
 
+    /// Looks for a short time whether this thread is woken. `None` if it was not.
+    fn wait_awake(&self, parker: &Parker, until: Option<Time>) -> Option<Parked> {
+        let metal = &self.context.metal;
+        let end = metal.now() + tuning::SPIN;
+        let end = until.map_or(end, |until| until.min(end));
+        let woken = loop {
+            if parker.take_wake() {
+                break true;
+            }
+            if metal.now() >= end {
+                break false;
+            }
+            std::thread::yield_now();
+        };
+        self.spin.lock().end(woken);
+        woken.then_some(Parked::Woken)
+    }
+
     /// Drives the set until this thread is woken. `None`: somebody else has it.
-    fn wait_driving(&self, net: &Net, parker: &Arc<Parker>, until: Option<Time>) -> Option<Parked> {
+    fn wait_driving(
+        &self,
+        net: &Net,
+        parker: &Arc<Parker>,
+        until: Option<Time>,
+        mut awake: bool,
+    ) -> Option<Parked> {
         let mut guard = self.set.try_lock()?;
         let set = guard.as_mut()?;
         if !set.leased {
@@ -118,13 +145,25 @@ impl Socket {
             if !parker.begin_poll(&net.alarm) {
                 break Parked::Woken;
             }
-            let polled = set.poll(next.map(|next| next.since(now)));
+            let mut polled = Ok(false);
+            if std::mem::take(&mut awake) {
+                let end = next.map_or(now + tuning::SPIN, |next| next.min(now + tuning::SPIN));
+                let stop = || parker.is_woken() || self.wanted.load(Ordering::Relaxed);
+                polled = set.poll_awake(&*self.context.metal, end, stop);
+                // Late: somebody else has work for this core, and sleepers go before spinners.
+                let late = self.context.metal.now() > end;
+                self.spin.lock().end(matches!(polled, Ok(true)) && !late);
+            }
+            if let Ok(false) = polled {
+                let now = self.context.metal.now();
+                polled = set.poll(next.map(|next| next.since(now))).map(|()| true);
+            }
             let woken = parker.end_poll();
             let now = self.context.metal.now();
             self.work(&mut guard, now, &mut bells);
             match polled {
                 _ if woken || !bells.is_empty() => break Parked::Woken,
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     break Parked::Interrupted;
                 }
@@ -205,7 +244,7 @@ impl Socket {
             }
         }
         let mut bells = Bells::default();
-        let deadline = self.turn(&mut guard, &mut bells);
+        let deadline = self.turn(&mut guard, true, &mut bells);
         drop(guard);
         bells.ring(self);
         match deadline {

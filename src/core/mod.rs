@@ -16,6 +16,7 @@ mod monitor;
 mod pollset;
 mod session;
 mod socket;
+mod spin;
 mod state;
 mod wait;
 

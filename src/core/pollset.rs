@@ -32,7 +32,7 @@ use crate::{
         time::Time,
     },
     engine::Fault,
-    reactor::metal::{Ready, Selector, SourceId, Stream},
+    reactor::metal::{Metal, Ready, Selector, SourceId, Stream},
 };
 
 /// One socket's connections.
@@ -321,6 +321,27 @@ impl PollSet {
     /// Waits for readiness, at most `wait`.
     pub(super) fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
         self.selector.poll(&mut self.ready, wait)
+    }
+
+    /// Looks for readiness again and again until there is some, `stop` says so, or `until`.
+    /// Answers whether that was before `until`. In between it offers its core to others: the
+    /// peer's thread may be the one that waits for it.
+    pub(super) fn poll_awake(
+        &mut self,
+        metal: &dyn Metal,
+        until: Time,
+        stop: impl Fn() -> bool,
+    ) -> io::Result<bool> {
+        loop {
+            self.selector.poll(&mut self.ready, Some(Duration::ZERO))?;
+            if !self.ready.is_empty() || stop() {
+                return Ok(true);
+            }
+            if metal.now() >= until {
+                return Ok(false);
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Does what the last poll told of, what was left over, and what is due.

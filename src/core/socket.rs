@@ -22,6 +22,7 @@ use super::{
     job::Job,
     monitor::{Hub, Queue},
     pollset::PollSet,
+    spin::Spin,
     state::{Left, Phase, Refused, State},
     wait::Place,
 };
@@ -65,6 +66,8 @@ pub struct Socket {
     pub(super) lease_seen: AtomicU64,
     /// The reactor has stopped checking the lease.
     pub(super) long_wait: AtomicBool,
+    /// Whether receivers that wait look again before they sleep.
+    pub(super) spin: Mutex<Spin>,
     /// Threads asleep while another one drives.
     pub(super) parked: AtomicUsize,
     pub(super) hub: Hub,
@@ -136,6 +139,7 @@ impl Socket {
             lease_uses: AtomicU64::new(0),
             lease_seen: AtomicU64::new(0),
             long_wait: AtomicBool::new(false),
+            spin: Mutex::new(Rank::Leaf, Spin::new()),
             parked: AtomicUsize::new(0),
             hub: Hub::new(),
         });

@@ -45,6 +45,8 @@ pub(super) struct State {
     /// The next send writes at once: its caller has waited, and so does perhaps its peer.
     pub(super) eager: bool,
     pub(super) phase: Phase,
+    /// Messages handed to the application, ever.
+    pub(super) received: u64,
     /// Everything bound and connected.
     pub(super) ends: Ends,
     /// Peers that have left, and whose messages are not all taken yet.
@@ -84,6 +86,7 @@ impl State {
             unflushed: Vec::new(),
             eager: true,
             phase: Phase::Open,
+            received: 0,
             ends: Ends::default(),
             departed: 0,
             past: Default::default(),
@@ -143,7 +146,9 @@ impl State {
         if self.phase != Phase::Open || !self.recv_waiters.is_empty() {
             return None;
         }
-        self.pattern.recv_plain(&mut self.peers)
+        let message = self.pattern.recv_plain(&mut self.peers)?;
+        self.received += 1;
+        Some(message)
     }
 
     #[inline]
@@ -167,6 +172,7 @@ impl State {
         }
         match result {
             Ok(received) => {
+                self.received += 1;
                 if matches!(self.pattern, Pattern::Req(_)) {
                     bells.wakers.extend(self.send_waiters.next());
                 }

@@ -43,6 +43,12 @@ pub trait Metal: Send + Sync + fmt::Debug + 'static {
         true
     }
 
+    /// Cores that this process may use, and cores that the machine has: with one, waiting awake
+    /// only keeps others from their work.
+    fn cores(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
     /// A new selector.
     ///
     /// # Errors

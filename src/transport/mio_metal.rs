@@ -29,6 +29,7 @@ pub struct MioMetal {
     drawn: AtomicU64,
     reactors: AtomicUsize,
     resolver: Resolver,
+    cores: (usize, usize),
 }
 
 impl MioMetal {
@@ -40,6 +41,10 @@ impl MioMetal {
             drawn: AtomicU64::new(0),
             reactors: AtomicUsize::new(0),
             resolver: Resolver::new(),
+            cores: (
+                thread::available_parallelism().map_or(1, usize::from),
+                sys::cores(),
+            ),
         }
     }
 }
@@ -60,6 +65,10 @@ impl Metal for MioMetal {
     fn random(&self) -> u64 {
         self.seed
             .hash_one(self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn cores(&self) -> (usize, usize) {
+        self.cores
     }
 
     fn selector(&self) -> io::Result<Box<dyn Selector>> {

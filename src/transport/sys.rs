@@ -26,6 +26,13 @@ pub(super) fn read(socket: &Socket, into: &mut Vec<u8>, limit: usize) -> io::Res
     Ok(octets)
 }
 
+/// Cores that are online, whether or not this process may use them.
+pub(super) fn cores() -> usize {
+    // SAFETY: `sysconf` takes a number and gives one; it touches no memory of ours.
+    let cores = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    usize::try_from(cores).unwrap_or(1).max(1)
+}
+
 /// Can [`wait_readable`] be asked? Elsewhere mio's own timeouts are precise already (kqueue
 /// takes nanoseconds).
 pub(super) const WAITS_PRECISELY: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -102,6 +102,20 @@ impl Parker {
         self.leave_awake(POLLING)
     }
 
+    /// Takes a wake that came since the last wait, if one did.
+    pub fn take_wake(&self) -> bool {
+        self.is_woken()
+            && self
+                .state
+                .compare_exchange(NOTIFIED, AWAKE, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+    }
+
+    /// Has a wake come since the last wait, or in the poll under way?
+    pub fn is_woken(&self) -> bool {
+        self.state.load(Ordering::Acquire) == NOTIFIED
+    }
+
     /// The poll is over. True if a wake came during it.
     pub fn end_poll(&self) -> bool {
         self.state.swap(AWAKE, Ordering::AcqRel) == NOTIFIED
