@@ -135,6 +135,26 @@ fn catches_a_question_without_its_place() {
     );
 }
 
+#[test]
+fn each_limit_of_security_names_a_test() {
+    let sources = sources();
+    let document = |source: &&Source| source.path == "SECURITY.md";
+    let security = sources.iter().find(document).expect("it is there");
+    let rows = security.text.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<&str> = rows.skip(1).collect();
+    assert!(rows.len() >= 10, "limits: {rows:?}");
+    for row in rows {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next();
+        let name = last.and_then(|cell| cell.strip_prefix('`')?.strip_suffix('`'));
+        let test = format!("#[test]\nfn {}() {{", name.expect("a test's name"));
+        let mut tests = sources.iter().filter(|it| it.path.starts_with("tests/"));
+        assert!(
+            tests.any(|it| it.text.contains(&test)),
+            "no such test: {row}"
+        );
+    }
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use hubless::{Pull, Router, SocketType};
+use hubless::{Pull, Push, Router, SocketType};
 
 use crate::raw::{
-    Peer, SIGNATURE, command, frame, greeting, header, our_words, ready, ready_with, stand::Stand,
+    Peer, SIGNATURE, SOON, command, frame, greeting, header, our_words, ready, ready_with,
+    stand::Stand,
 };
 
 /// One wrong handshake with a PULL: what it is, what the peer says, what we answer, how it ends.
@@ -289,6 +290,50 @@ fn a_handshake_that_stops_ends_in_time() {
             "at {stop}"
         );
     }
+}
+
+#[test]
+fn dripping_octets_do_not_move_the_deadline() {
+    let timeout = Duration::from_millis(200);
+    let mut stand = Stand::new(Pull::builder().handshake_timeout(timeout));
+    let all = [greeting(), command("READY", &[b'x'; 10_000])].concat();
+    let mut peer = Peer::connect(&stand.at);
+    let mut said = 0;
+    // Some 2 ms for each octet: it would be at it for 20 s.
+    while said < all.len() && peer.try_say(&all[said..=said]) {
+        peer.hears_nothing_for(Duration::from_millis(2));
+        said += 1;
+    }
+    assert!(said < all.len() / 2, "{said} octets were taken");
+    peer.hear_end();
+    assert_eq!(stand.end_of(&peer), "HandshakeFailed(HandshakeTimeout)");
+}
+
+#[test]
+fn nobody_is_sent_to_before_the_handshake_is_done() {
+    let stand = Stand::new(Push::builder());
+    let all = [greeting(), ready("PULL")].concat();
+    let mut silent: Vec<Peer> = [0, 10, 64, all.len() - 1]
+        .map(|stop| {
+            let mut peer = Peer::connect(&stand.at);
+            peer.say(&all[..stop]);
+            peer
+        })
+        .into();
+    for number in 0..100 {
+        stand.socket.send(number.to_string()).expect("to send");
+        let message = stand.good.recv_timeout(SOON).expect("the good peer's");
+        assert_eq!(message[0], number.to_string());
+    }
+    // The last one lacked one octet; with it, it has its turn.
+    let last = silent.last_mut().expect("four");
+    last.say(&all[all.len() - 1..]);
+    last.expect(&our_words(SocketType::Push));
+    last.check_open();
+    for _ in 0..2 {
+        stand.socket.send("in turn").expect("to send");
+    }
+    last.expect(&frame(0, b"in turn"));
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub struct Stand<S: Attacked> {
     pub at: Endpoint,
     pub events: Monitor,
     pub others: Vec<Message>,
-    good: S::Good,
+    pub good: S::Good,
     exchanged: u64,
 }
 
