@@ -29,8 +29,23 @@ class Column:
 COLUMNS = [
     Column('hubless', 'hubless', '', False, 'the ordinary, blocking API'),
     Column('libzmq', 'libzmq', '', False, 'zmq_send, zmq_msg_recv'),
+    Column('omq', 'omq', '', False, 'omq-tokio 0.33.0, blocking API'),
+    Column('omq-ct', 'omq', 'ct', False, 'its async sockets on a runtime of one thread'),
+    Column('monocoque', 'monocoque-tokio', '', False, 'monocoque-rs 0.4.2 on tokio, each message sent at once'),
+    Column('monocoque-compio', 'monocoque-compio', '', False, 'the same on compio, that is io_uring'),
+    Column('rzmq', 'rzmq', '', False, 'rzmq 0.5.28 on tokio, adaptive throttle off'),
+    Column('zmqrs', 'zmqrs', '', False, 'zeromq 0.7.0 on tokio with two workers'),
+    Column('zmqrs-ct', 'zmqrs', 'ct', False, 'the same on a runtime of one thread'),
+    Column('nng', 'nng', '', False, 'nng 1.5, SP instead of ZMTP', sp=True),
     Column('floor', 'floor', '', False, 'raw frames on plain sockets; a ring in process'),
-    Column('floor-spin', 'floor', 'spin', True, 'the same, never blocking', two_cpus=True),
+    Column('omq-batch', 'omq', 'batch', True, 'receives up to 256 messages at once into storage that is reused'),
+    Column('omq-spin', 'omq', 'spin', True, 'spins 50 µs before it blocks'),
+    Column('omq-exclusive', 'omq', 'exclusive', True, 'REQ and REP that own their one connection'),
+    Column('monocoque-flush', 'monocoque-tokio', 'flush', True, 'gathers 64 KiB or until flushed by hand'),
+    Column('monocoque-compio-flush', 'monocoque-compio', 'flush', True, 'the same on compio'),
+    Column('rzmq-uring', 'rzmq', 'uring', True, 'spinning io_uring threads'),
+    Column('nng-pair', 'nng', 'pair', True, 'PAIR version 1 in place of PUSH and PULL', sp=True),
+    Column('floor-spin', 'floor', 'spin', True, 'round trips that never block', two_cpus=True),
 ]
 
 
@@ -75,6 +90,12 @@ BUILDERS = {
     'hubless': build_hubless,
     'libzmq': build_c('libzmq', 'zmq', 'libzmq3-dev'),
     'floor': build_rust('floor'),
+    'omq': build_rust('omq', ['omq']),
+    'monocoque-tokio': build_rust('monocoque', ['monocoque-tokio'], 'monocoque-tokio'),
+    'monocoque-compio': build_rust('monocoque', ['monocoque-compio'], 'monocoque-compio'),
+    'rzmq': build_rust('rzmq', ['rzmq']),
+    'zmqrs': build_rust('zmqrs', ['zmqrs']),
+    'nng': build_c('nng', 'nng', 'libnng-dev'),
 }
 
 
