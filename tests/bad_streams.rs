@@ -51,7 +51,8 @@ fn count_ends(events: &Monitor) -> usize {
     ends
 }
 
-/// Exchanges with the good peer until so many connections have ended, and not one more.
+/// Exchanges with the good peer until so many connections have ended, and not one more, and
+/// nothing is left of them. Then all messages are accounted for.
 fn settle<S: Attacked>(stand: &mut Stand<S>, mut open: usize) {
     let end = Instant::now() + SOON;
     loop {
@@ -60,10 +61,14 @@ fn settle<S: Attacked>(stand: &mut Stand<S>, mut open: usize) {
         let ends = count_ends(&stand.events);
         assert!(ends <= open, "the good peer was disconnected");
         open -= ends;
-        if open == 0 {
+        let (stats, peers) = stand.socket.state();
+        // Who has left is here until it is read.
+        if open == 0 && peers == 1 {
+            assert!(stats.sent.balances(), "sent: {:?}", stats.sent);
+            assert!(stats.received.balances(), "received: {:?}", stats.received);
             return;
         }
-        assert!(Instant::now() < end, "{open} connections do not end");
+        assert!(Instant::now() < end, "{open} do not end, {peers} are here");
     }
 }
 

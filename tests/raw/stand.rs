@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hubless::{
     Builder, Dealer, Endpoint, EventKind, Message, Monitor, Pair, Pub, Pull, Push, Rep, Req,
-    Router, Sub, XPub, XSub,
+    Router, SocketStats, Sub, XPub, XSub,
 };
 
 use super::{Peer, SOON};
@@ -23,6 +23,10 @@ pub trait Attacked: Sized {
     fn bind(&self, at: &str) -> Endpoint;
     fn connect(&self, at: &str);
     fn monitor(&self) -> Monitor;
+
+    /// Its counters, and how many peers it has.
+    fn state(&self) -> (SocketStats, usize);
+
     fn build(builder: Builder<Self>) -> Self;
 
     /// A good peer, connected and ready.
@@ -120,6 +124,10 @@ macro_rules! attacked {
 
             fn monitor(&self) -> Monitor {
                 self.monitor()
+            }
+
+            fn state(&self) -> (SocketStats, usize) {
+                (self.stats(), self.peers().len())
             }
 
             fn build(builder: Builder<$kind>) -> $kind {
