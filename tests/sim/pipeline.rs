@@ -101,7 +101,7 @@ async fn write(
 ) {
     let mut dice = world.dice();
     let hasty = dice.chance(300);
-    let letters = dice.between(5, 40);
+    let letters = dice.between(5, 30);
     let all = letters + GOOD_LETTERS;
     for number in 0..all {
         let good = number >= letters;

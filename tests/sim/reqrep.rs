@@ -153,7 +153,7 @@ async fn ask(
             None if bad || model.borrow().refused.contains(&letter) => socket.abandon(),
             other => panic!("req {writer}, request {number}: {other:?}"),
         }
-        if dice.chance(300) {
+        if dice.chance(600) {
             world.sleep(world.up_to(Duration::from_millis(50))).await;
         }
     }
