@@ -72,7 +72,7 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Octets in all handshake words of one peer: greeting, READY, ERROR.
 pub const HANDSHAKE_OCTETS_MAX: usize = 64 << 10;
 
-/// Readiness that one poll collects at most; the rest waits for the next. 3 KiB in all.
+/// Readiness that is collected at one time; a poll asks again while as much comes. 3 KiB in all.
 pub const POLL_EVENTS: usize = 256;
 
 /// A wait below this is made with a clock finer than the milliseconds that mio knows.

@@ -61,18 +61,10 @@ impl Selector for MioSelector {
             }
             other => self.poll.poll(&mut self.events, other)?,
         }
-        let sources = self.events.iter().filter(|event| event.token() != BELL);
-        ready.extend(sources.map(|event| {
-            let failed = event.is_error() || event.is_write_closed();
-            let closed = failed || event.is_read_closed();
-            Ready {
-                token: event.token().0,
-                // What has ended or failed says so to whoever reads or writes next.
-                readable: event.is_readable() || closed,
-                writable: event.is_writable() || failed,
-                closed,
-            }
-        }));
+        // A selector that nests in another is told of once: what is left here would be forgotten.
+        while collect(&self.events, ready) >= POLL_EVENTS {
+            self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+        }
         Ok(())
     }
 
@@ -137,6 +129,27 @@ impl Bell for MioBell {
     }
 }
 
+/// Adds what one poll told of; answers how many events that were.
+fn collect(events: &Events, ready: &mut Vec<Ready>) -> usize {
+    let mut count = 0;
+    for event in events {
+        count += 1;
+        if event.token() == BELL {
+            continue;
+        }
+        let failed = event.is_error() || event.is_write_closed();
+        let closed = failed || event.is_read_closed();
+        ready.push(Ready {
+            token: event.token().0,
+            // What has ended or failed says so to whoever reads or writes next.
+            readable: event.is_readable() || closed,
+            writable: event.is_writable() || failed,
+            closed,
+        });
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -166,6 +179,26 @@ mod tests {
         let mut ready = vec![stale];
         selector.poll(&mut ready, timeout).expect("no fault");
         ready
+    }
+
+    #[test]
+    fn one_poll_tells_of_everything_however_much_it_is() {
+        let mut selector = MioSelector::new().expect("descriptors are left");
+        let (ours, mut theirs) = pair();
+        let sources: Vec<_> = (0..=POLL_EVENTS)
+            .map(|_| ours.try_clone().expect("descriptors are left"))
+            .collect();
+        for (token, source) in sources.iter().enumerate() {
+            selector.register(source.as_raw_fd(), token).expect("room");
+        }
+        theirs.write_all(b"x").expect("room");
+        let mut told: Vec<usize> = polled(&mut selector, SOON)
+            .iter()
+            .filter_map(|ready| ready.readable.then_some(ready.token))
+            .collect();
+        told.sort_unstable();
+        told.dedup();
+        assert!(told.into_iter().eq(0..=POLL_EVENTS));
     }
 
     #[test]
