@@ -566,3 +566,75 @@ fn what_outlives_its_socket_says_that_it_is_closed() {
         assert_eq!(error.kind(), ErrorKind::Closed);
     }
 }
+
+#[test]
+fn what_a_closed_receiver_left_unread_is_counted_as_dropped() {
+    let at = common::inproc();
+    let pull = Pull::new().expect("a PULL");
+    pull.bind(&at).expect("to bind");
+    let push = push(Linger::Drop);
+    push.connect(&at).expect("to connect");
+    for number in 0..5 {
+        push.send(numbered(number)).expect("room");
+    }
+    // One is read; the others have come half of the way with it.
+    assert_eq!(number(&pull.recv_timeout(SOON).expect("it")[0]), 0);
+    pull.close(SOON).expect("to close");
+    let sent = push.stats().sent;
+    assert_eq!(
+        (sent.delivered, sent.dropped, sent.queued),
+        (1, 4, 0),
+        "{sent:?}"
+    );
+    balanced("the sender", push.stats());
+    balanced("the receiver", pull.stats());
+    assert_eq!(pull.stats().received.queued, 0);
+}
+
+#[test]
+fn a_peer_that_dies_ends_the_linger_for_it_even_if_nobody_read_what_it_sent() {
+    let dealer = Dealer::builder()
+        .recv_hwm(1)
+        .send_hwm(1)
+        .linger(Linger::Forever)
+        .build()
+        .expect("a DEALER");
+    let at = dealer.bind("tcp://127.0.0.1:0").expect("to bind");
+    let mut raw = common::raw::Raw::connect(&at, "DEALER");
+    for _ in 0..1000 {
+        raw.send(&[b"nobody reads this"]);
+    }
+    while dealer.send_timeout(vec![0; 100_000], MOMENT).is_ok() {}
+    drop(raw);
+    within("the drop", move || drop(dealer));
+}
+
+#[test]
+fn what_was_sent_arrives_though_the_sender_closed_with_mail_unread() {
+    for at in ["tcp://127.0.0.1:0", "ipc://*"] {
+        let closing = Dealer::builder()
+            .linger(Linger::For(SOON))
+            .build()
+            .expect("a DEALER");
+        let at = closing.bind(at).expect("to bind");
+        let other = Dealer::builder().recv_hwm(1).build().expect("a DEALER");
+        other.connect(&at).expect("to connect");
+        for _ in 0..500 {
+            other.send(vec![1; 10_000]).expect("room");
+        }
+        eventually("some of it has come", || {
+            closing.stats().received.queued > 0
+        });
+        for number in 0..200 {
+            closing
+                .send((number.to_string(), vec![2; 50_000]))
+                .expect("room");
+        }
+        let dropping = Started::new(move || drop(closing));
+        for expected in 0..200 {
+            let message = other.recv_timeout(SOON).expect("a message");
+            assert_eq!(number(&message[0]), expected, "over {at}");
+        }
+        dropping.join("the drop");
+    }
+}

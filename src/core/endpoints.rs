@@ -211,6 +211,7 @@ impl Socket {
         let mut serials = Vec::new();
         for key in keys {
             serials.push(state.peers[key].serial);
+            state.peers[key].window.close();
             state.detach(self, key, &mut bells);
         }
         state.follow(self, &mut bells);

@@ -534,22 +534,37 @@ impl PollSet {
                 }
                 What::Dialer(mut dialer) if meant(dialer.id) => {
                     dialer.closing = Some(until);
+                    let mut fate = Fate::Stays;
                     if let Some(session) = dialer.session() {
                         session.link.flush(now);
+                        fate = dialer.drive(socket, self, key, look_again(key), now, bells);
                     }
-                    let fate = self.end_if_done(socket, &mut dialer, Fate::Stays, now, bells);
+                    let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
                     self.settle(key, What::Dialer(dialer), fate);
                 }
                 What::Accepted(mut accepted) if meant(accepted.listener) => {
                     accepted.closing = Some(until);
                     accepted.session.link.lane.close_writer();
                     accepted.session.link.flush(now);
-                    let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, now, bells);
+                    let ready = look_again(key);
+                    let fare = accepted.session.drive(socket, key, ready, now, bells);
+                    let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
                     self.settle(key, What::Accepted(accepted), fate);
                 }
                 other => self.entries[key].what = other,
             }
         }
+    }
+}
+
+/// For a session that had stopped reading: what it still receives is thrown away now, and the
+/// end of a peer must not go unnoticed.
+fn look_again(key: usize) -> Ready {
+    Ready {
+        token: key,
+        readable: true,
+        writable: false,
+        closed: false,
     }
 }
 

@@ -240,6 +240,10 @@ impl Lane {
     /// How many messages more it takes now. None at the mark: then the writer will be rung.
     pub fn room(&self) -> usize {
         let mut inner = self.inner.lock();
+        if inner.reader_gone {
+            // It takes all, and throws it away.
+            return usize::MAX;
+        }
         let room = inner.room();
         inner.writer_waits |= room == 0;
         usize::try_from(room).unwrap_or(usize::MAX)
@@ -324,6 +328,16 @@ impl Lane {
     pub(super) fn note_taken(&self, taken: u64) {
         let mut inner = self.inner.lock();
         inner.taken = taken + inner.dropped + inner.lost;
+    }
+
+    /// The reader has done with `taken` messages, ever, and throws the rest away: `unread` that
+    /// it had taken out, and all that is queued. Counted as dropped.
+    pub(super) fn abandon(&self, taken: u64, unread: u64) {
+        let mut inner = self.inner.lock();
+        inner.dropped += unread;
+        inner.taken = taken + inner.dropped + inner.lost;
+        drop(inner);
+        self.discard(false);
     }
 
     /// The reader's low-water step: how often credit is due, in messages.

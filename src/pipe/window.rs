@@ -88,6 +88,14 @@ impl Window {
         ring
     }
 
+    /// Nobody reads any more: what has arrived is thrown away, and so is what comes yet.
+    pub fn close(&mut self) {
+        self.lane.close_reader();
+        let unread = self.messages.len() as u64;
+        self.messages.clear();
+        self.lane.abandon(self.popped, unread);
+    }
+
     /// The lane behind it.
     pub fn lane(&self) -> &Arc<Lane> {
         &self.lane
