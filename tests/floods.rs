@@ -12,7 +12,7 @@ use std::{
 };
 
 use hubless::{
-    Builder, Dealer, Message, Pair, Pub, Pull, Reconnect, Rep, Router, SocketType, Sub,
+    Builder, Dealer, EventKind, Message, Pair, Pub, Pull, Reconnect, Rep, Router, SocketType, Sub,
     TypedSocket, XPub, XSub,
 };
 use raw::{
@@ -435,4 +435,33 @@ fn subscriptions_that_nobody_looks_at_do_not_pile_up() {
     peer.say(&command("SUBSCRIBE", b"new"));
     let shown = socket.recv_timeout(SOON).expect("a subscription");
     assert_eq!(shown[0], "\x01new");
+}
+
+#[test]
+fn events_that_nobody_reads_do_not_pile_up() {
+    let _alone = memory::alone();
+    let socket = Pub::new().expect("a socket");
+    let events = socket.monitor();
+    let at = socket.bind("tcp://127.0.0.1:0").expect("to bind");
+    let mut peer = Peer::ready(&at, SocketType::Pub, "SUB");
+    let there = frame(0, &[&[1], &[b't'; MIB][..]].concat());
+    let back = frame(0, &[&[0], &[b't'; MIB][..]].concat());
+    grows_by_at_most(40 * MIB, || {
+        for _ in 0..100 {
+            peer.say(&there);
+            peer.say(&back);
+        }
+        peer.check_open();
+    });
+    let told = std::iter::from_fn(|| events.try_recv().ok()).count();
+    assert!(told > 10 && told < 50, "{told} are told");
+    // Once it is read, it tells how many are missing, and goes on.
+    peer.say(&command("SUBSCRIBE", b"new"));
+    let lagged = events.recv_timeout(SOON).expect("an event").kind;
+    assert!(
+        matches!(lagged, EventKind::Lagged(missed) if missed > 150),
+        "{lagged:?}"
+    );
+    let event = events.recv_timeout(SOON).expect("an event").kind;
+    assert!(matches!(event, EventKind::Subscribed(topic) if topic == "new"));
 }

@@ -19,6 +19,10 @@ use crate::base::{
 /// Events one monitor holds for its reader.
 pub(crate) const EVENTS_MAX: usize = 4096;
 
+/// Octets of what peers said (topics, properties) in these events: a peer that says much must not
+/// fill our memory where a monitor is not read.
+const OCTETS_MAX: usize = 16 << 20;
+
 /// Where a socket's events go.
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -36,6 +40,8 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Inner {
     events: VecDeque<Event>,
+    /// What peers said, in all of them.
+    octets: usize,
     missed: u64,
     closed: bool,
     waker: Option<Waker>,
@@ -110,14 +116,18 @@ impl Hub {
 impl Queue {
     fn push(&self, event: Event) -> Option<Waker> {
         let mut inner = self.inner.lock();
-        if inner.events.len() >= EVENTS_MAX {
+        let octets = inner.octets + said(&event);
+        let full = inner.events.len() >= EVENTS_MAX || octets > OCTETS_MAX;
+        if full && !inner.events.is_empty() {
             inner.missed += 1;
             return None;
         }
+        inner.octets = octets;
         if inner.missed > 0 {
             let lagged = EventKind::Lagged(std::mem::take(&mut inner.missed));
             inner.events.push_back(Event {
                 kind: lagged,
+                peer: None,
                 ..event.clone()
             });
         }
@@ -128,7 +138,7 @@ impl Queue {
     /// The next event; `Ready(None)` when there will be none.
     pub fn poll(&self, waker: &Waker) -> Poll<Option<Event>> {
         let mut inner = self.inner.lock();
-        match inner.events.pop_front() {
+        match inner.pop() {
             Some(event) => Poll::Ready(Some(event)),
             None if inner.closed => Poll::Ready(None),
             None => {
@@ -140,6 +150,25 @@ impl Queue {
 
     /// The next event, if one waits.
     pub fn try_next(&self) -> Option<Event> {
-        self.inner.lock().events.pop_front()
+        self.inner.lock().pop()
     }
+}
+
+impl Inner {
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.octets -= said(&event);
+        Some(event)
+    }
+}
+
+/// Octets of an event that a peer has chosen.
+fn said(event: &Event) -> usize {
+    let topic = match &event.kind {
+        EventKind::Subscribed(topic) | EventKind::Unsubscribed(topic) => topic.len(),
+        _ => 0,
+    };
+    let properties = event.peer.iter().flat_map(|peer| &peer.properties);
+    let properties = properties.map(|(name, value)| name.len() + value.len());
+    topic + properties.sum::<usize>()
 }
