@@ -2,8 +2,9 @@
 
 Each line of stdin is a command, a JSON object: `do` names a function below that is marked as one,
 the other members are its arguments. Each command is answered, in order, by one line: a JSON object
-with `ok`, what the function gave, or `error`. Octets travel as hexadecimal. Whatever waits has a
-limit in milliseconds and says what it waited for. The program ends with its input.
+with `ok`, what the function gave, or `error`. (What runs until it is killed answers many times.)
+Octets travel as hexadecimal. Whatever waits has a limit in milliseconds and says what it waited
+for. The program ends with its input.
 """
 
 import itertools
@@ -54,11 +55,6 @@ def bind(socket, endpoint):
 @command
 def connect(socket, endpoint):
     SOCKETS[socket].connect(endpoint)
-
-
-@command
-def disconnect(socket, endpoint):
-    SOCKETS[socket].disconnect(endpoint)
 
 
 @command
