@@ -537,7 +537,9 @@ impl PollSet {
                     let mut fate = Fate::Stays;
                     if let Some(session) = dialer.session() {
                         session.link.flush(now);
-                        fate = dialer.drive(socket, self, key, look_again(key), now, bells);
+                        if session.is_ready() {
+                            fate = dialer.drive(socket, self, key, look_again(key), now, bells);
+                        }
                     }
                     let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
                     self.settle(key, What::Dialer(dialer), fate);
@@ -546,8 +548,11 @@ impl PollSet {
                     accepted.closing = Some(until);
                     accepted.session.link.lane.close_writer();
                     accepted.session.link.flush(now);
-                    let ready = look_again(key);
-                    let fare = accepted.session.drive(socket, key, ready, now, bells);
+                    let mut fare = Fare::Waits;
+                    if accepted.session.is_ready() {
+                        let ready = look_again(key);
+                        fare = accepted.session.drive(socket, key, ready, now, bells);
+                    }
                     let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
                     self.settle(key, What::Accepted(accepted), fate);
                 }

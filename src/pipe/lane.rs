@@ -212,16 +212,18 @@ impl Lane {
         }
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if inner.reader_gone {
-            batch.clear();
-            return false;
-        }
         let count = batch.len() as u64;
         inner.written += count;
         inner.octets += batch
             .iter()
             .map(|message| message.octets() as u64)
             .sum::<u64>();
+        if inner.reader_gone {
+            inner.dropped += count;
+            inner.taken += count;
+            batch.clear();
+            return false;
+        }
         match &mut inner.queue {
             Queue::Messages(queue) if inner.conflate => {
                 inner.dropped += queue.len() as u64 + count - 1;

@@ -126,4 +126,27 @@ mod tests {
         assert_eq!((lane.stats().queued, lane.stats().delivered), (0, 3));
         assert_eq!(lane.room(), 5, "credit comes in steps all the same");
     }
+
+    #[test]
+    fn a_closed_window_throws_away_and_counts() {
+        let lane = Arc::new(Lane::new(Store::Messages, 4, false));
+        let mut window = Window::new(Arc::clone(&lane));
+        for _ in 0..4 {
+            lane.push(&[], &Message::from("m")).expect("room");
+        }
+        assert!(window.pop().0.is_some());
+        window.close();
+        assert_eq!(
+            lane.room(),
+            usize::MAX,
+            "nobody has to wait for a reader any more"
+        );
+        let mut late: VecDeque<Message> = ["late", "later"].map(Message::from).into();
+        lane.push_batch(&mut late);
+        let stats = window.stats();
+        assert!(stats.balances() && late.is_empty());
+        assert_eq!((stats.accepted, stats.delivered), (6, 1));
+        assert_eq!((stats.dropped, stats.queued), (5, 0));
+        assert!(window.pop().0.is_none());
+    }
 }
