@@ -99,7 +99,9 @@ impl Socket {
             }
             std::thread::yield_now();
         };
-        self.spin.lock().end(woken);
+        // Late: somebody else has work for this core, and sleepers go before spinners.
+        let late = metal.now() > end;
+        self.spin.lock().end(woken && !late);
         woken.then_some(Parked::Woken)
     }
 
