@@ -98,8 +98,8 @@ fn bound<S: TypedSocket + Attacked>(builder: fn() -> Builder<S>) {
     let recordings = streams::recordings();
     grows_by_at_most(GROWTH_MAX, || {
         let harm = |_, random: &mut Random| bad(random, S::TYPE, &recordings);
-        attack_bound("tcp://127.0.0.1:0", builder(), &streams::seeds(400), harm);
-        attack_bound("ipc://*", builder(), &streams::seeds(200), harm);
+        attack_bound("tcp://127.0.0.1:0", builder(), &streams::seeds(250), harm);
+        attack_bound("ipc://*", builder(), &streams::seeds(125), harm);
         // Good streams, cut at every octet: seed by seed the same stream, one octet longer.
         let whole = good(&mut Random::new(0), S::TYPE);
         let whole = [whole, good(&mut Random::new(1), S::TYPE)].concat();
@@ -127,7 +127,7 @@ fn connecting<S: TypedSocket + Attacked>(builder: fn() -> Builder<S>) {
     let (listener, at) = listen();
     grows_by_at_most(GROWTH_MAX, || {
         stand.socket.connect(&at);
-        for (place, seed) in streams::seeds(200).into_iter().enumerate() {
+        for (place, seed) in streams::seeds(150).into_iter().enumerate() {
             let _replay = Replay(seed);
             let mut random = Random::new(seed);
             let stream = bad(&mut random, S::TYPE, &recordings);
