@@ -78,7 +78,7 @@ impl Owner {
         message: Message,
         timeout: Option<Duration>,
     ) -> Result<(), SendError> {
-        let mut message = match (self.socket.try_send(to, message), to) {
+        let mut message = match (self.socket.send_now(to, message), to) {
             (Err(SendError::Full(message)), _) => Some(message),
             (Err(SendError::WrongState(message)), To::InTurn) => Some(message),
             (done, _) => return done,

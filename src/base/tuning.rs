@@ -20,8 +20,15 @@ pub const FLUSH_OCTETS: usize = 64 << 10;
 pub const SPIN: Duration = Duration::from_micros(50);
 
 /// How long octets lie, after a sender left them in the hope of more, before the reactor writes
-/// them out.
+/// them out: twice as long while it sweeps anyway.
 pub const SWEEP: Duration = Duration::from_micros(50);
+
+/// The pause after a sweep that left all to senders who write by themselves: one per cent of a
+/// core is spent on looking after them.
+pub const SWEEP_IDLE: Duration = Duration::from_micros(200);
+
+/// The longest pause between sweeps that take long, for there are many connections to write to.
+pub const SWEEP_MAX: Duration = Duration::from_millis(1);
 
 /// Bodies up to this many octets are copied in between their neighbours; larger ones are written
 /// from where they lie. Below it a copy costs less than one more slice in the write.

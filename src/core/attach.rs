@@ -42,6 +42,8 @@ pub(super) struct Attached {
     pub(super) revision: Revision,
     /// It stands in the list of those whose octets were left lying.
     pub(super) unflushed: bool,
+    /// The sweep after which the oldest of it was sent.
+    pub(super) marked: u64,
     /// Its lane was last seen at the mark.
     pub(super) congested: bool,
     /// It came in through a name that we have bound (inproc).
@@ -76,6 +78,7 @@ impl Attached {
             info: None,
             revision: Revision::V3_1,
             unflushed: false,
+            marked: 0,
             congested: false,
             came_in: false,
             served: false,

@@ -334,7 +334,7 @@ impl Dialer {
                     self.note_ready();
                     Fate::More
                 }
-                Fare::Over(fault) => self.end_session(socket, set, &fault, now, bells),
+                Fare::Over(fault) => self.end_session(socket, set, &fault, bells),
             },
         }
     }
@@ -357,7 +357,7 @@ impl Dialer {
             }
             Dial::Session(session) => match session.handle_timeout(socket, now, bells) {
                 Ok(()) => Fate::Stays,
-                Err(fault) => self.end_session(socket, set, &fault, now, bells),
+                Err(fault) => self.end_session(socket, set, &fault, bells),
             },
             _ => Fate::Stays,
         }
@@ -393,11 +393,11 @@ impl Dialer {
             writable: true,
             ..ready
         };
-        session.say(socket, now, bells);
+        session.say(socket, bells);
         match session.drive(socket, ready.token, ready, now, bells) {
             Fare::Waits => Fate::Stays,
             Fare::More => Fate::More,
-            Fare::Over(fault) => self.over(socket, &fault, now, bells),
+            Fare::Over(fault) => self.over(socket, &fault, bells),
         }
     }
 
@@ -416,16 +416,15 @@ impl Dialer {
         socket: &Socket,
         set: &PollSet,
         fault: &Fault,
-        now: Time,
         bells: &mut Bells,
     ) -> Fate {
         if let Dial::Session(session) = &self.dial {
             set.unregister(session.link.stream.source());
         }
-        self.over(socket, fault, now, bells)
+        self.over(socket, fault, bells)
     }
 
-    fn over(&mut self, socket: &Socket, fault: &Fault, now: Time, bells: &mut Bells) -> Fate {
+    fn over(&mut self, socket: &Socket, fault: &Fault, bells: &mut Bells) -> Fate {
         self.note_ready();
         let Dial::Session(mut session) = std::mem::replace(&mut self.dial, Dial::Resolving) else {
             return Fate::Stays;
@@ -433,7 +432,7 @@ impl Dialer {
         let immediate = socket.options.immediate;
         let done = self.closing.is_some() && self.lanes.0.is_finished();
         let stops = !fault.retry || done || socket.options.reconnect == Reconnect::Never;
-        session.end(socket, &fault.reason, immediate || stops, now, bells);
+        session.end(socket, &fault.reason, immediate || stops, bells);
         if immediate {
             self.peer = None;
             self.lanes = socket.network_lanes();
@@ -462,7 +461,7 @@ impl Dialer {
             in_handshake: false,
             retry: true,
         };
-        let fate = self.end_session(socket, set, &fault, now, bells);
+        let fate = self.end_session(socket, set, &fault, bells);
         if again && fate == Fate::Stays {
             self.failures = 0;
             self.dial = Dial::Waiting(now);
@@ -476,17 +475,11 @@ impl Dialer {
     }
 
     /// Ends it now. Answers how many messages were thrown away.
-    pub(super) fn shut(
-        &mut self,
-        socket: &Socket,
-        set: &PollSet,
-        now: Time,
-        bells: &mut Bells,
-    ) -> u64 {
+    pub(super) fn shut(&mut self, socket: &Socket, set: &PollSet, bells: &mut Bells) -> u64 {
         match &mut self.dial {
             Dial::Session(session) => {
                 set.unregister(session.link.stream.source());
-                session.link.flush(now);
+                session.link.flush();
                 if session.link.cut() {
                     socket.note_writable(&session.link, bells);
                 }
@@ -496,7 +489,7 @@ impl Dialer {
         }
         let unsent = self.lanes.0.discard(false);
         if let Dial::Session(session) = &mut self.dial {
-            session.end(socket, &Reason::Local, true, now, bells);
+            session.end(socket, &Reason::Local, true, bells);
         }
         self.dial = Dial::Resolving;
         if let Some((key, serial)) = self.peer.take() {

@@ -3,6 +3,7 @@
 use std::{
     sync::Arc,
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use super::{
@@ -450,8 +451,12 @@ impl Tenant for Socket {
         self.drive_for_reactor(now)
     }
 
-    fn sweep(&self) {
-        self.flush_all(false);
+    fn sweep(&self) -> Option<Duration> {
+        self.sweep_once()
+    }
+
+    fn lies(&self) -> bool {
+        Socket::lies(self)
     }
 }
 

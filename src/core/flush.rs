@@ -1,6 +1,6 @@
 //! Writing out: what senders have left in lanes leaves through their links.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     attach::{Attached, Wire},
@@ -10,11 +10,14 @@ use super::{
     socket::Socket,
     state::State,
 };
+use crate::base::{sync::Ordering, time::Time, tuning};
 
 impl Socket {
     /// Writes what a link's lane holds, and rings who waits for the room.
     pub(super) fn flush(&self, link: &Arc<Link>) {
-        let flushed = link.flush(self.context.metal.now());
+        let flushed = link.flush();
+        let now = self.context.metal.now();
+        self.flushed_at.store(now.as_nanos(), Ordering::Relaxed);
         self.flushed(link, flushed);
     }
 
@@ -41,33 +44,53 @@ impl Socket {
         }
     }
 
-    /// Writes out all that senders have left lying. Done before waiting, and by the sweep.
+    /// Was nothing written for this long? Then the next message is not one of many.
+    pub(super) fn is_quiet_for(&self, time: Duration) -> bool {
+        let flushed_at = Time::from_nanos(self.flushed_at.load(Ordering::Relaxed));
+        self.context.metal.now().since(flushed_at) >= time
+    }
+
+    /// Writes out all that senders have left lying. Done before waiting.
     ///
     /// Answers how many messages the application has received so far.
     pub(super) fn flush_all(&self, waits: bool) -> u64 {
-        let mut links = Vec::new();
         let mut state = self.state.lock();
         state.eager |= waits;
-        let mut unflushed = std::mem::take(&mut state.unflushed);
-        for key in unflushed.drain(..) {
-            let State {
-                attached, peers, ..
-            } = &mut *state;
-            if let Some(attached) = attached.get_mut(key) {
-                attached.unflushed = false;
-                peers[key].out.publish();
-                if let Wire::Link(link) = &attached.wire {
-                    links.push(Arc::clone(link));
-                }
-            }
-        }
-        state.unflushed = unflushed;
+        let links = state.publish_lying(|_| true);
         let received = state.received;
         drop(state);
         for link in links {
             self.flush(&link);
         }
         received
+    }
+
+    /// Writes out what has lain since before the last sweep. Answers when to sweep again; `None`
+    /// if nothing lies.
+    ///
+    /// What was sent since then is left to its sender, who may be filling a batch. Sweeps take an
+    /// eighth of the time at most, so that under load a batch is worth its write.
+    pub(super) fn sweep_once(&self) -> Option<Duration> {
+        let began = self.context.metal.now();
+        let mut state = self.state.lock();
+        let now = state.sweeps;
+        state.sweeps += 1;
+        let links = state.publish_lying(|marked| marked < now);
+        let lies = !state.unflushed.is_empty();
+        drop(state);
+        if links.is_empty() {
+            return lies.then_some(tuning::SWEEP_IDLE);
+        }
+        for link in links {
+            self.flush(&link);
+        }
+        let spent = self.context.metal.now().since(began);
+        Some((8 * spent).clamp(tuning::SWEEP, tuning::SWEEP_MAX))
+    }
+
+    /// Does anything lie that no sweep has been asked for?
+    pub(super) fn lies(&self) -> bool {
+        !self.state.lock().unflushed.is_empty()
     }
 
     /// A link's lane has room again.
@@ -83,5 +106,34 @@ impl Socket {
     /// Writes out what was left lying, because the caller is about to wait.
     pub fn flush_before_wait(&self) {
         self.flush_all(true);
+    }
+}
+
+impl State {
+    /// Hands to the lanes what lies in drafts marked in a sweep that `old` picks. Answers the
+    /// links to flush.
+    fn publish_lying(&mut self, old: impl Fn(u64) -> bool) -> Vec<Arc<Link>> {
+        let mut links = Vec::new();
+        let State {
+            attached,
+            peers,
+            unflushed,
+            ..
+        } = self;
+        unflushed.retain(|key| {
+            let Some(attached) = attached.get_mut(*key) else {
+                return false;
+            };
+            if !old(attached.marked) {
+                return true;
+            }
+            attached.unflushed = false;
+            peers[*key].out.publish();
+            if let Wire::Link(link) = &attached.wire {
+                links.push(Arc::clone(link));
+            }
+            false
+        });
+        links
     }
 }

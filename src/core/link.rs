@@ -8,13 +8,11 @@
 use std::{
     io::{self, IoSlice},
     sync::Arc,
-    time::Duration,
 };
 
 use crate::{
     base::{
-        sync::{AtomicU64, AtomicUsize, Mutex, Ordering, Rank},
-        time::Time,
+        sync::{AtomicUsize, Mutex, Ordering, Rank},
         tuning,
     },
     pipe::{Lane, Outbox, writer::Writer},
@@ -27,8 +25,6 @@ pub(crate) struct Link {
     pub(crate) lane: Arc<Lane>,
     writer: Writer,
     outbox: Mutex<Outbox>,
-    /// When octets were last written: a sender that has been quiet since writes at once.
-    flushed_at: AtomicU64,
     /// The key of the peer it serves, once there is one.
     peer: AtomicUsize,
 }
@@ -50,7 +46,6 @@ impl Link {
             lane,
             writer: Writer::blocked(),
             outbox: Mutex::new(Rank::Outbox, Outbox::new()),
-            flushed_at: AtomicU64::new(0),
             peer: AtomicUsize::new(usize::MAX),
         }
     }
@@ -71,18 +66,18 @@ impl Link {
     }
 
     /// Writes what there is, unless somebody is at it (who then looks again).
-    pub(crate) fn flush(&self, now: Time) -> Flushed {
+    pub(crate) fn flush(&self) -> Flushed {
         if self.writer.begin() {
-            self.write(now)
+            self.write()
         } else {
             Flushed::default()
         }
     }
 
     /// The stream takes octets (again).
-    pub(crate) fn writable(&self, now: Time) -> Flushed {
+    pub(crate) fn writable(&self) -> Flushed {
         if self.writer.writable() {
-            self.write(now)
+            self.write()
         } else {
             Flushed::default()
         }
@@ -94,13 +89,7 @@ impl Link {
         self.writer.is_idle()
     }
 
-    /// Was nothing written for this long?
-    pub(crate) fn is_quiet_for(&self, time: Duration, now: Time) -> bool {
-        now.since(Time::from_nanos(self.flushed_at.load(Ordering::Relaxed))) >= time
-    }
-
-    fn write(&self, now: Time) -> Flushed {
-        self.flushed_at.store(now.as_nanos(), Ordering::Relaxed);
+    fn write(&self) -> Flushed {
         let mut flushed = Flushed::default();
         loop {
             let again = match self.write_out(&mut flushed) {

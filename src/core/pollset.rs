@@ -179,12 +179,12 @@ impl PollSet {
             }
             What::Dialer(mut dialer) => {
                 let fate = dialer.drive(socket, self, key, ready, now, bells);
-                let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
+                let fate = self.end_if_done(socket, &mut dialer, fate, bells);
                 self.settle(key, What::Dialer(dialer), fate);
             }
             What::Accepted(mut accepted) => {
                 let fare = accepted.session.drive(socket, key, ready, now, bells);
-                let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
                 self.settle(key, What::Accepted(accepted), fate);
             }
             What::Taken => {}
@@ -207,10 +207,10 @@ impl PollSet {
             What::Dialer(mut dialer) => {
                 let mut fate = dialer.handle_timeout(socket, self, key, now, bells);
                 if fate != Fate::Ends && is_past(dialer.closing, now) {
-                    self.unsent += dialer.shut(socket, self, now, bells);
+                    self.unsent += dialer.shut(socket, self, bells);
                     fate = Fate::Ends;
                 }
-                let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
+                let fate = self.end_if_done(socket, &mut dialer, fate, bells);
                 self.settle(key, What::Dialer(dialer), fate);
             }
             What::Accepted(mut accepted) => {
@@ -223,7 +223,7 @@ impl PollSet {
                         Err(fault) => Fare::Over(fault),
                     }
                 };
-                let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
                 self.settle(key, What::Accepted(accepted), fate);
             }
             What::Taken => {}
@@ -266,7 +266,7 @@ impl PollSet {
         let What::Accepted(mut accepted) = self.take(key) else {
             return;
         };
-        accepted.session.say(socket, now, bells);
+        accepted.session.say(socket, bells);
         let ready = Ready {
             token: key,
             readable: true,
@@ -274,7 +274,7 @@ impl PollSet {
             closed: false,
         };
         let fare = accepted.session.drive(socket, key, ready, now, bells);
-        let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+        let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
         self.settle(key, What::Accepted(accepted), fate);
     }
 
@@ -283,7 +283,6 @@ impl PollSet {
         socket: &Socket,
         accepted: &mut Accepted,
         fare: Fare,
-        now: Time,
         bells: &mut Bells,
     ) -> Fate {
         if accepted.unfinished && accepted.session.is_ready() {
@@ -297,9 +296,7 @@ impl PollSet {
             Fare::More => return Fate::More,
         };
         self.unregister(accepted.session.link.stream.source());
-        accepted
-            .session
-            .end(socket, &fault.reason, true, now, bells);
+        accepted.session.end(socket, &fault.reason, true, bells);
         Fate::Ends
     }
 
@@ -308,11 +305,10 @@ impl PollSet {
         socket: &Socket,
         dialer: &mut Dialer,
         fate: Fate,
-        now: Time,
         bells: &mut Bells,
     ) -> Fate {
         if fate != Fate::Ends && dialer.is_done() {
-            self.unsent += dialer.shut(socket, self, now, bells);
+            self.unsent += dialer.shut(socket, self, bells);
             return Fate::Ends;
         }
         fate
@@ -438,7 +434,7 @@ impl PollSet {
             }
             Job::Finished { entry, serial } => {
                 if self.serves(entry, serial) {
-                    self.finish(socket, entry, now, bells);
+                    self.finish(socket, entry, bells);
                 }
             }
             Job::Close {
@@ -491,7 +487,7 @@ impl PollSet {
                     in_handshake: false,
                     retry: true,
                 });
-                let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
                 self.settle(entry, What::Accepted(accepted), fate);
             }
             other => self.entries[entry].what = other,
@@ -499,14 +495,14 @@ impl PollSet {
     }
 
     /// Ends an entry that is closing and has delivered all.
-    fn finish(&mut self, socket: &Socket, entry: usize, now: Time, bells: &mut Bells) {
+    fn finish(&mut self, socket: &Socket, entry: usize, bells: &mut Bells) {
         match self.take(entry) {
             What::Dialer(mut dialer) => {
-                let fate = self.end_if_done(socket, &mut dialer, Fate::Stays, now, bells);
+                let fate = self.end_if_done(socket, &mut dialer, Fate::Stays, bells);
                 self.settle(entry, What::Dialer(dialer), fate);
             }
             What::Accepted(mut accepted) => {
-                let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, now, bells);
+                let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, bells);
                 self.settle(entry, What::Accepted(accepted), fate);
             }
             other => self.entries[entry].what = other,
@@ -536,24 +532,24 @@ impl PollSet {
                     dialer.closing = Some(until);
                     let mut fate = Fate::Stays;
                     if let Some(session) = dialer.session() {
-                        session.link.flush(now);
+                        session.link.flush();
                         if session.is_ready() {
                             fate = dialer.drive(socket, self, key, look_again(key), now, bells);
                         }
                     }
-                    let fate = self.end_if_done(socket, &mut dialer, fate, now, bells);
+                    let fate = self.end_if_done(socket, &mut dialer, fate, bells);
                     self.settle(key, What::Dialer(dialer), fate);
                 }
                 What::Accepted(mut accepted) if meant(accepted.listener) => {
                     accepted.closing = Some(until);
                     accepted.session.link.lane.close_writer();
-                    accepted.session.link.flush(now);
+                    accepted.session.link.flush();
                     let mut fare = Fare::Waits;
                     if accepted.session.is_ready() {
                         let ready = look_again(key);
                         fare = accepted.session.drive(socket, key, ready, now, bells);
                     }
-                    let fate = self.follow_accepted(socket, &mut accepted, fare, now, bells);
+                    let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
                     self.settle(key, What::Accepted(accepted), fate);
                 }
                 other => self.entries[key].what = other,

@@ -139,7 +139,7 @@ impl Session {
     ) -> Fare {
         self.ending |= ready.closed;
         if ready.writable {
-            let flushed = self.link.writable(now);
+            let flushed = self.link.writable();
             self.note(socket, flushed, bells);
         }
         let fare = if ready.readable || ready.closed {
@@ -147,7 +147,7 @@ impl Session {
         } else {
             Ok(false)
         };
-        self.say(socket, now, bells);
+        self.say(socket, bells);
         match fare {
             Ok(true) => Fare::More,
             Ok(false) => Fare::Waits,
@@ -163,17 +163,17 @@ impl Session {
         bells: &mut Bells,
     ) -> Result<(), Fault> {
         let result = self.engine.handle_timeout(now);
-        self.say(socket, now, bells);
+        self.say(socket, bells);
         result
     }
 
     /// Queues what the engine wants to say, and writes it. Under a peer that does not read, the
     /// engine keeps what it wants to say (one PONG at most) until the last words have left.
-    pub(super) fn say(&mut self, socket: &Socket, now: Time, bells: &mut Bells) {
+    pub(super) fn say(&mut self, socket: &Socket, bells: &mut Bells) {
         if self.link.lane.control_octets() > 0 {
             // The last words: they leave now, if they can. A newcomer that is refused is not
             // flushed by anybody else.
-            let flushed = self.link.flush(now);
+            let flushed = self.link.flush();
             self.note(socket, flushed, bells);
             return;
         }
@@ -182,7 +182,7 @@ impl Session {
             self.engine.poll_output(&mut scratch.output);
             if !scratch.output.is_empty() {
                 self.link.lane.push_control(&scratch.output);
-                let flushed = self.link.flush(now);
+                let flushed = self.link.flush();
                 self.note(socket, flushed, bells);
             }
         });
@@ -431,15 +431,8 @@ impl Session {
     }
 
     /// The connection is over. `gone`: so is the peer; else it will be connected anew.
-    pub(super) fn end(
-        &mut self,
-        socket: &Socket,
-        reason: &Reason,
-        gone: bool,
-        now: Time,
-        bells: &mut Bells,
-    ) {
-        self.say(socket, now, bells);
+    pub(super) fn end(&mut self, socket: &Socket, reason: &Reason, gone: bool, bells: &mut Bells) {
+        self.say(socket, bells);
         // Not the engine's word: it has forgotten, if the fault was its own, and it knows nothing
         // of a place that was refused.
         let was_ready = self.link.is_serving();

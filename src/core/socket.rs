@@ -49,6 +49,8 @@ pub struct Socket {
     pub(super) context: Arc<Context>,
     pub(super) socket_type: SocketType,
     pub(super) receives: bool,
+    /// Each message goes to one peer, and that is all there is to it.
+    sends_plain: bool,
     pub(super) options: Options,
     pub(super) config: Arc<engine::Config>,
     pub(super) state: Mutex<State>,
@@ -66,6 +68,8 @@ pub struct Socket {
     pub(super) lease_seen: AtomicU64,
     /// The reactor has stopped checking the lease.
     pub(super) long_wait: AtomicBool,
+    /// When octets were last written.
+    pub(super) flushed_at: AtomicU64,
     /// Whether receivers that wait look again before they sleep.
     pub(super) spin: Mutex<Spin>,
     /// Threads asleep while another one drives.
@@ -127,6 +131,10 @@ impl Socket {
             context: Arc::clone(context),
             socket_type,
             receives: socket_type.receives(),
+            sends_plain: matches!(
+                socket_type,
+                SocketType::Push | SocketType::Dealer | SocketType::Pair
+            ),
             config: Arc::new(engine::Config::from_options(socket_type, &options)),
             state: Mutex::new(Rank::Socket, State::new(socket_type, &options, random)),
             options,
@@ -139,6 +147,7 @@ impl Socket {
             lease_uses: AtomicU64::new(0),
             lease_seen: AtomicU64::new(0),
             long_wait: AtomicBool::new(false),
+            flushed_at: AtomicU64::new(0),
             spin: Mutex::new(Rank::Leaf, Spin::new()),
             parked: AtomicUsize::new(0),
             hub: Hub::new(),
@@ -172,6 +181,14 @@ impl Socket {
         if self.send_plain(to, &message) {
             return Ok(());
         }
+        self.send_now(to, message)
+    }
+
+    /// As [`try_send`](Socket::try_send), after the short way was tried.
+    ///
+    /// # Errors
+    /// See [`SendError`]; the message is inside.
+    pub fn send_now(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         let result = state.send(self, to, &message, &mut bells);
@@ -184,7 +201,7 @@ impl Socket {
     /// may do better.
     #[inline(always)]
     pub fn send_plain(&self, to: To<'_>, message: &Message) -> bool {
-        if !matches!(to, To::Anyone | To::InTurn) {
+        if !self.sends_plain || !matches!(to, To::Anyone) {
             return false;
         }
         let mut state = self.state.lock();

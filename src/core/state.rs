@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) change_waiters: Waiters,
     /// Peers whose octets a sender left lying.
     pub(super) unflushed: Vec<usize>,
+    /// Sweeps so far: by them it is known what has lain for long.
+    pub(super) sweeps: u64,
     /// The next send writes at once: its caller has waited, and so does perhaps its peer.
     pub(super) eager: bool,
     pub(super) phase: Phase,
@@ -84,6 +86,7 @@ impl State {
             send_waiters: Waiters::default(),
             change_waiters: Waiters::default(),
             unflushed: Vec::new(),
+            sweeps: 0,
             eager: true,
             phase: Phase::Open,
             received: 0,
@@ -319,6 +322,7 @@ impl State {
             attached,
             unflushed,
             eager,
+            sweeps,
             ..
         } = self;
         let attached = &mut attached[key];
@@ -343,16 +347,21 @@ impl State {
             },
             Wire::Link(link) => {
                 let batch = accepted.octets >= tuning::FLUSH_OCTETS || accepted.full;
-                let quiet = || link.is_quiet_for(tuning::SWEEP, socket.context.metal.now());
+                let quiet = || socket.is_quiet_for(tuning::SWEEP);
                 if batch || (accepted.first && link.is_idle() && (*eager || quiet())) {
                     *eager = socket.socket_type.is_lock_step();
                     peers[key].out.publish();
                     return Left::Flush(Arc::clone(link));
                 }
+                if accepted.first {
+                    attached.marked = *sweeps;
+                }
                 if !attached.unflushed {
                     attached.unflushed = true;
                     unflushed.push(key);
                     if unflushed.len() == 1 {
+                        // The first to lie is written out by the next sweep already.
+                        *sweeps += 1;
                         socket.sweep_soon();
                     }
                 }

@@ -350,8 +350,15 @@ impl Rules for Publish {
 
 #[inline]
 fn push(peers: &mut Peers, key: usize, message: &Message, effects: &mut Effects) {
+    let out = &mut peers[key].out;
+    if let Some(accepted) = out.push_framed(message) {
+        if !accepted.joins_others() {
+            effects.pushed.push((key, accepted));
+        }
+        return;
+    }
     // A lane that is full counts what it misses; one that is closed is about to be detached.
-    if let Ok(accepted) = peers[key].out.push_or_drop(&[], message) {
+    if let Ok(accepted) = out.push_or_drop(&[], message) {
         effects.pushed.push((key, accepted));
     }
 }

@@ -66,13 +66,20 @@ impl Draft {
         Ok(self.accept(head, message))
     }
 
-    /// The short way of a message: it goes to the lane, or is one small frame for which there is
-    /// credit and to spare, and room where the last one lies. `None`: nothing was done.
+    /// The short way of a message: it goes to the lane, or joins others here. `None`: it was not
+    /// taken, the long way may do better.
     #[inline(always)]
     pub fn push_plain(&mut self, message: &Message) -> Option<Accepted> {
         if self.direct {
             return self.lane.push(&[], message).ok();
         }
+        self.push_framed(message)
+    }
+
+    /// The short way of a message of one small frame that joins others here: there is credit for
+    /// it and to spare, and room where the last one lies.
+    #[inline(always)]
+    pub fn push_framed(&mut self, message: &Message) -> Option<Accepted> {
         let (octets, length) = message.inline()?;
         if self.credit <= 1 || !self.framed.push_inline(octets, length) {
             return None;

@@ -31,8 +31,12 @@ pub trait Tenant: Send + Sync {
     /// latest.
     fn drive(&self, now: Time) -> Option<Time>;
 
-    /// Writes out what senders have left lying.
-    fn sweep(&self);
+    /// Writes out what senders have left lying for long. Answers when to sweep again; `None` if
+    /// nothing lies.
+    fn sweep(&self) -> Option<Duration>;
+
+    /// Does anything lie?
+    fn lies(&self) -> bool;
 }
 
 /// One loop. [`Metal::run`] turns it.
@@ -128,8 +132,9 @@ impl Reactor {
             let deadline = tenant.drive(now);
             self.shared.desk.lock().set_deadline(key, &tenant, deadline);
         }
-        for tenant in sweep {
-            tenant.sweep();
+        for (key, tenant) in sweep {
+            let again = tenant.sweep();
+            self.shared.swept(key, &tenant, again);
         }
         !self.shared.desk.lock().stopped
     }
@@ -142,7 +147,7 @@ impl Reactor {
     }
 
     /// Whom to drive, into `due`; and whom to sweep.
-    fn collect(&mut self, now: Time) -> Vec<Arc<dyn Tenant>> {
+    fn collect(&mut self, now: Time) -> Vec<(usize, Arc<dyn Tenant>)> {
         let mut desk = self.shared.desk.lock();
         let desk = &mut *desk;
         desk.asleep_until = None;
@@ -180,11 +185,7 @@ impl Reactor {
         }
         desk.sweep_at = None;
         let swept = std::mem::take(&mut desk.swept);
-        let entry = |key| {
-            let entry: &mut Entry = desk.tenants.get_mut(key)?;
-            entry.swept = false;
-            Some(Arc::clone(&entry.tenant))
-        };
+        let entry = |key| Some((key, Arc::clone(&desk.tenants.get(key)?.tenant)));
         swept.into_iter().filter_map(entry).collect()
     }
 }
@@ -207,7 +208,50 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// A tenant was swept, and asks to be swept again, or not.
+    fn swept(&self, key: usize, tenant: &Arc<dyn Tenant>, again: Option<Duration>) {
+        let now = self.metal.now();
+        let mut guard = self.desk.lock();
+        let desk = &mut *guard;
+        let Some(entry) = desk.tenants.get_mut(key) else {
+            return;
+        };
+        if !Arc::ptr_eq(&entry.tenant, tenant) {
+            return;
+        }
+        if let Some(pause) = again {
+            desk.sweep_at(key, now + pause);
+            return;
+        }
+        entry.swept = false;
+        drop(guard);
+        // A sender that came between found that sweeping was asked for already.
+        if tenant.lies() {
+            self.sweep_soon(key);
+        }
+    }
+
+    /// Sees to it that a tenant is swept soon. Answers whether the reactor must be rung.
+    fn sweep_soon(&self, key: usize) -> bool {
+        let mut desk = self.desk.lock();
+        match desk.tenants.get_mut(key) {
+            Some(entry) if !entry.swept => entry.swept = true,
+            _ => return false,
+        }
+        let at = self.metal.now() + tuning::SWEEP;
+        desk.sweep_at(key, at);
+        desk.wakes(at)
+    }
+}
+
 impl Desk {
+    /// Notes when a tenant is to be swept.
+    fn sweep_at(&mut self, key: usize, at: Time) {
+        self.swept.push(key);
+        self.sweep_at = Some(self.sweep_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
     fn next_deadline(&self) -> Option<Time> {
         let tenant = self.deadlines.first().map(|(at, _)| *at);
         match (tenant, self.sweep_at) {
@@ -320,17 +364,7 @@ impl Handle {
 
     /// Asks that a tenant's senders' octets be written out within [`tuning::SWEEP`].
     pub fn sweep_soon(&self, key: usize) {
-        let now = self.shared.metal.now();
-        let mut desk = self.shared.desk.lock();
-        match desk.tenants.get_mut(key) {
-            Some(entry) if !entry.swept => entry.swept = true,
-            _ => return,
-        }
-        desk.swept.push(key);
-        let at = *desk.sweep_at.get_or_insert(now + tuning::SWEEP);
-        let ring = desk.wakes(at);
-        drop(desk);
-        if ring {
+        if self.shared.sweep_soon(key) {
             self.shared.bell.ring();
         }
     }

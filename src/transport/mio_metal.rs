@@ -149,7 +149,13 @@ mod tests {
             None
         }
 
-        fn sweep(&self) {}
+        fn sweep(&self) -> Option<Duration> {
+            None
+        }
+
+        fn lies(&self) -> bool {
+            false
+        }
     }
 
     #[test]

@@ -107,8 +107,13 @@ impl Tenant for Counting {
         (now < self.again).then_some(self.again)
     }
 
-    fn sweep(&self) {
+    fn sweep(&self) -> Option<Duration> {
         self.swept.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    fn lies(&self) -> bool {
+        false
     }
 }
 
