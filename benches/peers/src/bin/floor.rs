@@ -151,6 +151,7 @@ fn drain(place: &Place, load: Load, subs: usize, matching: usize) -> Outcome {
         if events.is_empty() {
             break;
         }
+        let before = received;
         for event in &events {
             let (stream, counter) = &mut streams[event.token().0];
             loop {
@@ -169,7 +170,8 @@ fn drain(place: &Place, load: Load, subs: usize, matching: usize) -> Outcome {
                 }
             }
         }
-        if received > 0 {
+        // The end of a connection may come long after its last message.
+        if received > before {
             last = Instant::now();
             if tally.is_none() {
                 tally = Some(Tally::begin(awaited, awaited.size)?);
