@@ -41,6 +41,7 @@
 //!   `wait_subscribers` tell when somebody is there: never sleep for that.
 //! * **Waiting** is said in the name: `recv` waits, `try_recv` never does, `recv_timeout` for so
 //!   long, `recv_async` gives a future for any executor.
+//! * **Together** with others, descriptors and timers, sockets are waited for by a [`Poller`].
 //! * **Refused** sends give the message back, in a [`SendError`].
 //! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up.
 //!
@@ -62,13 +63,14 @@ mod wire;
 
 pub use api::{
     Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Monitor,
-    Pair, PeerId, Pub, Pull, Push, Rep, Req, Requests, Responder, Router, SocketStats, Sub,
-    TypedSocket, XPub, XSub,
+    Pair, PeerId, Poller, Pub, Pull, Push, Ready, Rep, Req, Requests, Responder, Router,
+    SocketStats, Sub, TypedSocket, XPub, XSub,
 };
 pub use base::{
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},
     error::{Error, ErrorKind, RecvError, SendError},
     event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
+    interest::Interest,
     message::{Frame, Message},
     options::{Keepalive, Linger, Reconnect, Verbosity},
     socket_type::SocketType,

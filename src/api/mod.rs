@@ -5,6 +5,7 @@ mod connection;
 mod context;
 mod monitor;
 mod owner;
+mod poller;
 mod recv;
 mod reqrep;
 mod router;
@@ -17,6 +18,7 @@ pub use self::{
     context::{Context, ContextBuilder},
     monitor::Monitor,
     owner::CloseReport,
+    poller::{Poller, Ready},
     recv::Iter,
     reqrep::{Requests, Responder},
     router::{Addressed, PeerId},

@@ -29,6 +29,9 @@ pub trait TypedSocket: sealed::Sealed + Sized {
 
     #[doc(hidden)]
     fn from_core(socket: Arc<Socket>) -> Self;
+
+    #[doc(hidden)]
+    fn as_core(&self) -> &Arc<Socket>;
 }
 
 pub(super) mod sealed {
@@ -77,6 +80,10 @@ macro_rules! typed {
 
             fn from_core(socket: Arc<Socket>) -> $kind {
                 $kind { owner: Arc::new(Owner { socket }) }
+            }
+
+            fn as_core(&self) -> &Arc<Socket> {
+                &self.owner.socket
             }
         }
 

@@ -4,6 +4,7 @@ pub mod endpoint;
 mod endpoint_parse;
 pub mod error;
 pub mod event;
+pub mod interest;
 pub mod message;
 pub mod options;
 pub mod socket_type;

@@ -12,6 +12,9 @@
 //! | | | reactor-owned | the reactor sees no use between two checks, and puts the set back |
 //! | long wait | that caller | leased, idle | the reactor has stopped checking; the caller rings it as it leaves |
 //!
+//! A socket that is watched ([`watch`](super::watch)) is not leased: nobody can tell when its
+//! watcher comes back to drive it. A lease that exists ends with the wait it is used for.
+//!
 //! The reactor checks leases every [`tuning::LEASE_CHECK`]. While it finds one in use by the same
 //! wait as before it stops checking, so that a program that waits costs nothing.
 
@@ -113,6 +116,9 @@ impl Socket {
         until: Option<Time>,
         mut awake: bool,
     ) -> Option<Parked> {
+        if self.watched.load(Ordering::SeqCst) {
+            return None;
+        }
         let mut guard = self.set.try_lock()?;
         let set = guard.as_mut()?;
         if !set.leased {
@@ -184,6 +190,7 @@ impl Socket {
     /// The caller goes back to its work; the lease stays.
     fn leave_lease(&self, net: &Net) {
         self.resume_checks(net);
+        self.return_lease();
         if self.wanted.load(Ordering::SeqCst) || !self.jobs.lock().is_empty() {
             self.kick();
         }
@@ -192,6 +199,15 @@ impl Socket {
             let mut bells = Bells::default();
             self.state.lock().wake_one_of_each(&mut bells);
             bells.ring(self);
+        }
+    }
+
+    /// If the socket is watched, the reactor shall have its set back, as soon as it is free.
+    pub(super) fn return_lease(&self) {
+        if self.watched.load(Ordering::SeqCst) && self.leased.load(Ordering::SeqCst) {
+            if let Some(net) = self.net.get() {
+                net.reactor.drive_at(net.key, self.context.metal.now());
+            }
         }
     }
 
@@ -219,7 +235,8 @@ impl Socket {
             return self.drive_if_free().flatten();
         }
         let uses = self.lease_uses.load(Ordering::Relaxed);
-        let used = self.lease_seen.swap(uses, Ordering::Relaxed) != uses;
+        let used = self.lease_seen.swap(uses, Ordering::Relaxed) != uses
+            && !self.watched.load(Ordering::SeqCst);
         let check = || now + tuning::LEASE_CHECK;
         let Some(mut guard) = self.set.try_lock() else {
             if used {

@@ -19,6 +19,7 @@ mod socket;
 mod spin;
 mod state;
 mod wait;
+mod watch;
 
 pub use self::{
     context::Context,
@@ -26,4 +27,5 @@ pub use self::{
     monitor::Queue,
     socket::{PeerState, Socket, To},
     wait::Place,
+    watch::Watch,
 };

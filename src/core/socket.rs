@@ -74,6 +74,8 @@ pub struct Socket {
     pub(super) spin: Mutex<Spin>,
     /// Threads asleep while another one drives.
     pub(super) parked: AtomicUsize,
+    /// Somebody watches: see [`watch`](super::watch).
+    pub(super) watched: AtomicBool,
     pub(super) hub: Hub,
 }
 
@@ -150,6 +152,7 @@ impl Socket {
             flushed_at: AtomicU64::new(0),
             spin: Mutex::new(Rank::Leaf, Spin::new()),
             parked: AtomicUsize::new(0),
+            watched: AtomicBool::new(false),
             hub: Hub::new(),
         });
         context.enter(&socket)?;
@@ -371,7 +374,10 @@ impl Socket {
             ..
         } = &mut *state;
         pattern.abandon(peers, effects);
-        bells.wakers.extend(state.send_waiters.next());
+        state.wake_sender(&mut bells);
+        if state.watchers.are_steady() {
+            state.note_drained(&mut bells);
+        }
         state.follow(self, &mut bells);
         drop(state);
         bells.ring(self);

@@ -14,11 +14,13 @@ use super::{
     link::Link,
     socket::{Socket, To},
     wait::Waiters,
+    watch::Watchers,
 };
 use crate::{
     base::{
         error::RecvError,
         event::EventKind,
+        interest::Interest,
         message::{Frame, Message},
         options::Options,
         socket_type::SocketType,
@@ -40,6 +42,8 @@ pub(super) struct State {
     pub(super) send_waiters: Waiters,
     /// Those who wait for peers, subscribers or the end.
     pub(super) change_waiters: Waiters,
+    /// Those who want to know what is ready, and take nothing.
+    pub(super) watchers: Watchers,
     /// Peers whose octets a sender left lying.
     pub(super) unflushed: Vec<usize>,
     /// Sweeps so far: by them it is known what has lain for long.
@@ -85,6 +89,7 @@ impl State {
             recv_waiters: Waiters::default(),
             send_waiters: Waiters::default(),
             change_waiters: Waiters::default(),
+            watchers: Watchers::default(),
             unflushed: Vec::new(),
             sweeps: 0,
             eager: true,
@@ -146,7 +151,8 @@ impl State {
     /// The short way of a message to the application: there is one, and nothing else to do.
     #[inline(always)]
     pub(super) fn recv_plain(&mut self) -> Option<Message> {
-        if self.phase != Phase::Open || !self.recv_waiters.is_empty() {
+        if self.phase != Phase::Open || !self.recv_waiters.is_empty() || self.watchers.are_steady()
+        {
             return None;
         }
         let message = self.pattern.recv_plain(&mut self.peers)?;
@@ -173,18 +179,22 @@ impl State {
         if !self.effects.is_empty() {
             self.follow(socket, bells);
         }
+        if self.watchers.are_steady() {
+            self.note_drained(bells);
+            self.follow(socket, bells);
+        }
         match result {
             Ok(received) => {
                 self.received += 1;
                 if matches!(self.pattern, Pattern::Req(_)) {
-                    bells.wakers.extend(self.send_waiters.next());
+                    self.wake_sender(bells);
                 }
                 Ok(received)
             }
             Err(Nothing::Empty) => Err(RecvError::Empty),
             Err(Nothing::WrongState) => Err(RecvError::WrongState),
             Err(Nothing::PeerLost) => {
-                bells.wakers.extend(self.send_waiters.next());
+                self.wake_sender(bells);
                 Err(RecvError::PeerLost)
             }
         }
@@ -193,18 +203,31 @@ impl State {
     /// Messages of a peer have come, after there were none.
     pub(super) fn readable(&mut self, key: usize, bells: &mut Bells) {
         self.pattern.readable(key);
-        bells.wakers.extend(self.recv_waiters.next());
+        self.wake_receiver(bells);
     }
 
     /// One of those who wait for a message looks again.
     pub(super) fn wake_receiver(&mut self, bells: &mut Bells) {
         bells.wakers.extend(self.recv_waiters.next());
+        self.watchers.ring(Interest::READABLE, bells);
+    }
+
+    /// One of those who wait for room looks again.
+    pub(super) fn wake_sender(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.send_waiters.next());
+        self.watchers.ring(Interest::WRITABLE, bells);
+    }
+
+    /// All of those who wait for room look again.
+    fn wake_senders(&mut self, bells: &mut Bells) {
+        bells.wakers.extend(self.send_waiters.all());
+        self.watchers.ring(Interest::WRITABLE, bells);
     }
 
     /// A peer's lane has room, after there was none.
     pub(super) fn writable(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
         self.pattern.writable(key);
-        bells.wakers.extend(self.send_waiters.next());
+        self.wake_sender(bells);
         let attached = &mut self.attached[key];
         if std::mem::take(&mut attached.congested) {
             attached.tell(socket, || EventKind::Drained, bells);
@@ -223,11 +246,12 @@ impl State {
         bells.wakers.extend(self.recv_waiters.all());
         bells.wakers.extend(self.send_waiters.all());
         bells.wakers.extend(self.change_waiters.all());
+        self.watchers.ring_all(bells);
     }
 
     /// A new peer: a sender may go on.
     pub(super) fn peer_came(&mut self, bells: &mut Bells) {
-        bells.wakers.extend(self.send_waiters.next());
+        self.wake_sender(bells);
         bells.wakers.extend(self.change_waiters.all());
     }
 
@@ -236,8 +260,9 @@ impl State {
     pub(super) fn peer_left(&mut self, bells: &mut Bells) {
         if matches!(self.pattern, Pattern::Req(_) | Pattern::Publish(_)) {
             bells.wakers.extend(self.recv_waiters.all());
+            self.watchers.ring(Interest::READABLE, bells);
         }
-        bells.wakers.extend(self.send_waiters.all());
+        self.wake_senders(bells);
         bells.wakers.extend(self.change_waiters.all());
     }
 
@@ -245,7 +270,7 @@ impl State {
     /// that a full subscriber held up.
     pub(super) fn subscription_changed(&mut self, bells: &mut Bells) {
         bells.wakers.extend(self.change_waiters.all());
-        bells.wakers.extend(self.send_waiters.all());
+        self.wake_senders(bells);
     }
 
     /// Turns what the pattern has done into notes of what to do outside the lock.

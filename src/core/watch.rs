@@ -1,0 +1,187 @@
+//! Watching a socket: who wants to know when it is ready, without taking anything.
+//!
+//! Somebody who receives stands in a line, and what arrives wakes the first. A watcher stands
+//! beside the line: it is woken as well, and takes nobody's place. It looks, and if there is
+//! nothing it is armed in that very moment, under the socket's lock; so nothing slips through.
+//!
+//! ```text
+//!               look: nothing                    it comes
+//!   unarmed ───────────────────► armed ─────────────────────► unarmed, woken: look again
+//!      │ ▲                                                       │
+//!      └─┴── look: ready (a steady watcher is armed for the end of it)
+//! ```
+//!
+//! The poll set of a socket that is watched stays with the reactor (see [`lease`](super::lease)):
+//! its watchers are not there to drive it.
+
+use std::task::Waker;
+
+use slab::Slab;
+
+use super::{
+    bells::Bells,
+    socket::Socket,
+    state::{Phase, State},
+};
+use crate::base::{interest::Interest, sync::Ordering};
+
+/// Those who watch one socket.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    list: Slab<Watcher>,
+    /// Watchers that want to know when nothing is left to receive.
+    steady: usize,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    waker: Waker,
+    armed: Armed,
+    steady: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Armed {
+    No,
+    /// Waits for this.
+    For(Interest),
+    /// Waits until there is nothing to receive.
+    Drained,
+}
+
+/// Names a watcher of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch(usize);
+
+/// What a watcher has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// A receive would not wait.
+    pub readable: bool,
+    /// A send would not wait.
+    pub writable: bool,
+    /// The socket is closed: no call waits any more.
+    pub closed: bool,
+}
+
+impl Look {
+    /// Was there anything?
+    pub fn is_ready(self) -> bool {
+        self.readable || self.writable || self.closed
+    }
+}
+
+impl Watchers {
+    /// Something happened to what somebody may wait for.
+    #[inline]
+    pub(super) fn ring(&mut self, what: Interest, bells: &mut Bells) {
+        if !self.list.is_empty() {
+            self.ring_if(
+                |armed| matches!(armed, Armed::For(it) if it.meets(what)),
+                bells,
+            );
+        }
+    }
+
+    /// Nobody who watches knows better any more.
+    pub(super) fn ring_all(&mut self, bells: &mut Bells) {
+        self.ring_if(|armed| armed != Armed::No, bells);
+    }
+
+    /// Is there a watcher that wants to know when nothing is left?
+    #[inline(always)]
+    pub(super) fn are_steady(&self) -> bool {
+        self.steady > 0
+    }
+
+    fn ring_if(&mut self, rings: impl Fn(Armed) -> bool, bells: &mut Bells) {
+        for (_, watcher) in &mut self.list {
+            if rings(watcher.armed) {
+                watcher.armed = Armed::No;
+                bells.wakers.push(watcher.waker.clone());
+            }
+        }
+    }
+}
+
+impl State {
+    /// Something was received, or given up: tells steady watchers if nothing is left.
+    pub(super) fn note_drained(&mut self, bells: &mut Bells) {
+        let can_recv =
+            self.with_pattern(|pattern, peers, effects| pattern.can_recv(peers, effects));
+        if !can_recv {
+            self.watchers
+                .ring_if(|armed| armed == Armed::Drained, bells);
+        }
+    }
+}
+
+impl Socket {
+    /// A new watcher, unarmed: it looks first. `steady`: it is woken also when there is nothing
+    /// to receive any more, after it has seen that there was.
+    pub fn watch(&self, waker: Waker, steady: bool) -> Watch {
+        let mut state = self.state.lock();
+        let armed = Armed::No;
+        let watch = state.watchers.list.insert(Watcher {
+            waker,
+            armed,
+            steady,
+        });
+        state.watchers.steady += usize::from(steady);
+        self.watched.store(true, Ordering::SeqCst);
+        drop(state);
+        self.return_lease();
+        Watch(watch)
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&self, watch: Watch) {
+        let mut state = self.state.lock();
+        if let Some(watcher) = state.watchers.list.try_remove(watch.0) {
+            state.watchers.steady -= usize::from(watcher.steady);
+        }
+        let watched = !state.watchers.list.is_empty();
+        self.watched.store(watched, Ordering::SeqCst);
+    }
+
+    /// What is ready of `interest`? If nothing is, the watcher's waker is woken once something
+    /// may be.
+    pub fn look(&self, watch: Watch, interest: Interest) -> Look {
+        let mut bells = Bells::default();
+        let look = self.look_noting(watch, interest, &mut bells);
+        bells.ring(self);
+        look
+    }
+
+    /// As [`look`](Socket::look), for callers that hold a lock.
+    pub(super) fn look_noting(&self, watch: Watch, interest: Interest, bells: &mut Bells) -> Look {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let closed = state.phase != Phase::Open;
+        let (mut readable, mut writable) = (closed, closed);
+        if !closed {
+            let State {
+                pattern,
+                peers,
+                effects,
+                ..
+            } = state;
+            readable = interest.is_readable() && pattern.can_recv(peers, effects);
+            writable = interest.is_writable() && pattern.can_send(peers);
+            state.follow(self, bells);
+        }
+        let look = Look {
+            readable: readable && interest.is_readable(),
+            writable: writable && interest.is_writable(),
+            closed,
+        };
+        if let Some(watcher) = state.watchers.list.get_mut(watch.0) {
+            watcher.armed = match look {
+                _ if !look.is_ready() => Armed::For(interest),
+                _ if watcher.steady && !closed => Armed::Drained,
+                _ => Armed::No,
+            };
+        }
+        look
+    }
+}
