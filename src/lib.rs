@@ -63,8 +63,9 @@ mod wire;
 
 pub use api::{
     Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Monitor,
-    Pair, PeerId, Poller, Pub, Pull, Push, Ready, Rep, Req, Requests, Responder, Router,
-    SocketStats, Sub, TypedSocket, XPub, XSub,
+    Pair, PeerId, Poller, Proxied, Proxy, ProxyControl, ProxyHandle, ProxyStats, Pub, Pull, Push,
+    Ready, Rep, Req, Requests, Responder, Router, SocketStats, Sub, TypedSocket, WayStats, XPub,
+    XSub,
 };
 pub use base::{
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},

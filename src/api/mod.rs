@@ -1,11 +1,13 @@
-//! What programs use: typed sockets, contexts, monitors.
+//! What programs use: typed sockets, contexts, monitors, proxies.
 
 mod builder;
 mod connection;
 mod context;
+mod control;
 mod monitor;
 mod owner;
 mod poller;
+mod proxy;
 mod recv;
 mod reqrep;
 mod router;
@@ -16,9 +18,11 @@ pub use self::{
     builder::Builder,
     connection::Connection,
     context::{Context, ContextBuilder},
+    control::{ProxyControl, ProxyStats, WayStats},
     monitor::Monitor,
     owner::CloseReport,
     poller::{Poller, Ready},
+    proxy::{Proxied, Proxy, ProxyHandle},
     recv::Iter,
     reqrep::{Requests, Responder},
     router::{Addressed, PeerId},

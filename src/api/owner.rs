@@ -19,9 +19,10 @@ use crate::{
     pattern::Received,
 };
 
-/// Closes its socket when the last clone is gone.
+/// Closes its socket when the last clone is gone. Public in name only, for a sealed trait: the
+/// module is not.
 #[derive(Debug)]
-pub(super) struct Owner {
+pub struct Owner {
     pub(super) socket: Arc<Socket>,
 }
 

@@ -92,7 +92,8 @@ fn from(received: Received) -> (PeerId, Message) {
     (PeerId(received.identity), received.message)
 }
 
-fn framed(received: Received) -> Message {
+/// A message with its sender's routing id as the first frame.
+pub(super) fn framed(received: Received) -> Message {
     let mut message = received.message;
     message.push_front(received.identity);
     message

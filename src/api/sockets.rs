@@ -35,7 +35,14 @@ pub trait TypedSocket: sealed::Sealed + Sized {
 }
 
 pub(super) mod sealed {
-    pub trait Sealed {}
+    use std::sync::Arc;
+
+    use super::Owner;
+
+    pub trait Sealed {
+        /// What it shares with its clones.
+        fn owner(&self) -> &Arc<Owner>;
+    }
 }
 
 /// The counters of a socket, all its peers together.
@@ -73,7 +80,11 @@ macro_rules! typed {
             pub(super) owner: Arc<Owner>,
         }
 
-        impl sealed::Sealed for $kind {}
+        impl sealed::Sealed for $kind {
+            fn owner(&self) -> &Arc<Owner> {
+                &self.owner
+            }
+        }
 
         impl TypedSocket for $kind {
             const TYPE: SocketType = SocketType::$type;

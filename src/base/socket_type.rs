@@ -97,6 +97,11 @@ impl SocketType {
         !matches!(self, Pub | Push)
     }
 
+    /// Can its application send?
+    pub const fn sends(self) -> bool {
+        !matches!(self, Sub | Pull)
+    }
+
     /// Does it take turns with its peer, so that waiting for more to send gains nothing?
     pub const fn is_lock_step(self) -> bool {
         matches!(self, Req | Rep)

@@ -221,7 +221,7 @@ impl Socket {
     }
 
     /// While the set is leased and idle, whoever asks without waiting drives it. True if so.
-    pub(super) fn drive_in_passing(&self) -> bool {
+    pub fn drive_in_passing(&self) -> bool {
         if !self.leased.load(Ordering::Relaxed) {
             return false;
         }

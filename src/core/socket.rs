@@ -164,6 +164,11 @@ impl Socket {
         self.socket_type
     }
 
+    /// Has it ever left the process?
+    pub fn is_on_network(&self) -> bool {
+        self.net.get().is_some()
+    }
+
     /// Its options.
     pub fn options(&self) -> &Options {
         &self.options
@@ -264,6 +269,29 @@ impl Socket {
             }
             Err(refusal) => Poll::Ready(Err(refused(refusal, message.take().unwrap_or_default()))),
         }
+    }
+
+    /// Waits until a send would be taken, and sends nothing. False once the socket is closed.
+    ///
+    /// Another thread may use the room before the caller does.
+    pub fn poll_room(&self, place: &mut Place, waker: &Waker) -> Poll<bool> {
+        let mut state = self.state.lock();
+        let open = state.phase == Phase::Open;
+        let State { pattern, peers, .. } = &mut *state;
+        if open && !pattern.can_send(peers) {
+            state.send_waiters.enter(place, waker);
+            return Poll::Pending;
+        }
+        // There may be room for the next one, too.
+        let next = match state.send_waiters.leave(place) {
+            true => state.send_waiters.next(),
+            false => None,
+        };
+        drop(state);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+        Poll::Ready(open)
     }
 
     /// A sender goes away without having sent.

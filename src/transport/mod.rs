@@ -5,6 +5,7 @@
 //!             ├─ tcp, ipc    connect, listen; both are a `socket` once they stand
 //!             ├─ resolver    names to addresses, off the loop
 //!             ├─ interfaces  interface names to addresses
+//!             ├─ worker      threads for helpers that wait
 //!             └─ sys         the few calls that std, mio and socket2 do not have
 //! ```
 //!
@@ -22,5 +23,6 @@ mod sys;
 mod tcp;
 #[cfg(test)]
 mod testing;
+pub mod worker;
 
 pub use mio_metal::MioMetal;
