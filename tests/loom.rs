@@ -4,7 +4,10 @@
 //! nothing otherwise.
 #![cfg(loom)]
 
-use hubless::internals::pipe::writer::Writer;
+use hubless::internals::{
+    base::sync::{Rank, biased::Biased},
+    pipe::writer::Writer,
+};
 use loom::{
     sync::{
         Arc,
@@ -120,4 +123,32 @@ fn a_full_stream_keeps_the_rest_for_the_next_edge() {
 #[test]
 fn an_edge_while_someone_writes_is_not_lost() {
     check(1, 1);
+}
+
+/// Three threads, each of which acquires the habit at once and loses it to the next: nobody is
+/// ever inside with another, and each sees what the one before it did.
+#[test]
+fn a_biased_lock_lets_in_one_at_a_time() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let lock = Arc::new(Biased::new(Rank::Socket, loom::cell::Cell::new(0)));
+        let threads = [2, 1].map(|times| {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                for _ in 0..times {
+                    let guard = lock.lock();
+                    guard.set(guard.get() + 1);
+                }
+            })
+        });
+        for _ in 0..2 {
+            let guard = lock.lock();
+            guard.set(guard.get() + 1);
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(lock.lock().get(), 5);
+    });
 }

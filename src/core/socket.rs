@@ -35,7 +35,7 @@ use crate::{
         options::Options,
         socket_type::SocketType,
         stats::LaneStats,
-        sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, park::Alarm},
+        sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
     },
     engine,
     pattern::{Peer, Received, Refusal, Route},
@@ -53,7 +53,7 @@ pub struct Socket {
     sends_plain: bool,
     pub(super) options: Options,
     pub(super) config: Arc<engine::Config>,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Biased<State>,
     /// Held while subscriptions are told to inproc peers, so that they keep their order.
     pub(super) announcing: Mutex<()>,
     pub(super) set: Mutex<Option<PollSet>>,
@@ -138,7 +138,7 @@ impl Socket {
                 SocketType::Push | SocketType::Dealer | SocketType::Pair
             ),
             config: Arc::new(engine::Config::from_options(socket_type, &options)),
-            state: Mutex::new(Rank::Socket, State::new(socket_type, &options, random)),
+            state: Biased::new(Rank::Socket, State::new(socket_type, &options, random)),
             options,
             announcing: Mutex::new(Rank::Announce, ()),
             set: Mutex::new(Rank::PollSet, None),

@@ -13,7 +13,7 @@ use super::{interfaces, ipc, resolver::Resolver, selector::MioSelector, sys, tcp
 use crate::{
     base::{
         options::Options,
-        sync::{AtomicU64, AtomicUsize, Ordering},
+        sync::{AtomicU64, AtomicUsize, Ordering, biased::offer_barrier},
         time::Time,
     },
     reactor::{
@@ -35,6 +35,9 @@ pub struct MioMetal {
 impl MioMetal {
     /// A metal whose clock starts now. It holds no descriptor and no thread of its own.
     pub fn new() -> MioMetal {
+        if let Some(barrier) = sys::barrier() {
+            offer_barrier(barrier);
+        }
         MioMetal {
             started: Instant::now(),
             seed: RandomState::new(),
@@ -137,7 +140,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::reactor::Tenant;
+    use crate::{
+        base::sync::{
+            Rank,
+            biased::{Biased, STREAK},
+        },
+        reactor::Tenant,
+    };
 
     /// Tells the name of the thread that drives it.
     struct Witness(mpsc::Sender<Option<String>>);
@@ -176,6 +185,41 @@ mod tests {
             // The witness goes with the reactor.
             assert_eq!(rx.recv(), Err(mpsc::RecvError));
         }
+    }
+
+    #[test]
+    fn a_biased_lock_lets_in_one_at_a_time_whoever_has_the_habit() {
+        let metal = MioMetal::new();
+        let lock = Arc::new(Biased::new(Rank::Socket, (0u64, 0u64)));
+        let rounds = 200;
+        let worker = |each: u32| {
+            let lock = Arc::clone(&lock);
+            move || {
+                for _ in 0..rounds {
+                    for _ in 0..each {
+                        let mut both = lock.lock();
+                        assert_eq!(both.0, both.1, "somebody else is inside");
+                        both.0 += 1;
+                        std::hint::black_box(&mut *both);
+                        both.1 += 1;
+                    }
+                    thread::yield_now();
+                }
+            }
+        };
+        // One that acquires the habit again and again, two that end it.
+        let habitual = 3 * STREAK;
+        let threads = [habitual, 3, 5].map(|each| thread::spawn(worker(each)));
+        for thread in threads {
+            thread.join().expect("nobody was inside with another");
+        }
+        let entries = u64::from(rounds * (habitual + 3 + 5));
+        assert_eq!(*lock.lock(), (entries, entries));
+        for _ in 0..=STREAK {
+            drop(lock.lock());
+        }
+        assert_eq!(lock.is_biased(), sys::barrier().is_some());
+        drop(metal);
     }
 
     #[test]

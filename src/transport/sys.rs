@@ -26,6 +26,28 @@ pub(super) fn read(socket: &Socket, into: &mut Vec<u8>, limit: usize) -> io::Res
     Ok(octets)
 }
 
+/// Makes ready a barrier that orders the memory accesses of all cores that run this process
+/// (membarrier, "private expedited"); `None` if the system has none.
+#[cfg(target_os = "linux")]
+pub(super) fn barrier() -> Option<fn()> {
+    fn membarrier(command: libc::c_int) -> bool {
+        // SAFETY: membarrier takes three numbers and touches no memory of ours.
+        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+    }
+    fn barrier() {
+        let done = membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        // It fails only for a process that has not registered.
+        assert!(done, "membarrier was registered for");
+    }
+    membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED).then_some(barrier)
+}
+
+/// See above.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn barrier() -> Option<fn()> {
+    None
+}
+
 /// Cores that are online, whether or not this process may use them.
 pub(super) fn cores() -> usize {
     // SAFETY: `sysconf` takes a number and gives one; it touches no memory of ours.

@@ -4,6 +4,7 @@
 //! ours leaves a structure half changed. Debug builds check the order in which locks are taken
 //! (see [`Rank`]).
 
+pub mod biased;
 pub mod park;
 
 #[cfg(not(loom))]
