@@ -68,12 +68,14 @@ pub use api::{
     XSub,
 };
 pub use base::{
+    auth::{AuthRequest, Authenticator, Credentials, Verdict},
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},
     error::{Error, ErrorKind, RecvError, SendError},
     event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
     interest::Interest,
     message::{Frame, Message},
     options::{Keepalive, Linger, Reconnect, Verbosity},
+    secret::Secret,
     socket_type::SocketType,
     stats::LaneStats,
     time::Time,

@@ -12,6 +12,8 @@
 mod harness;
 #[path = "engine_pair/hostile.rs"]
 mod hostile;
+#[path = "engine_pair/plain.rs"]
+mod plain;
 #[path = "engine_pair/timers.rs"]
 mod timers;
 

@@ -139,6 +139,7 @@ impl Play {
                     return true;
                 }
                 Step::Ready(peer) => self.told.lines.push(ready(&peer)),
+                Step::Asks(request) => panic!("nobody is asked here: {request:?}"),
                 Step::Full => assert_eq!(self.told.room, 0, "full, but there is room"),
             }
         }

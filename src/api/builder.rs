@@ -1,6 +1,6 @@
 //! Builders: every option of a socket, typed, before the socket exists.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -10,9 +10,11 @@ use super::{
 };
 use crate::{
     base::{
+        auth::{AuthRequest, Authenticator, Credentials, Gate, Security, Verdict},
         error::Error,
         message::Message,
         options::{Keepalive, Linger, Options, Reconnect, Verbosity},
+        secret::Secret,
     },
     core::Socket,
 };
@@ -195,6 +197,60 @@ impl<S: TypedSocket> Builder<S> {
     /// IP type of service.
     pub fn tos(mut self, tos: u32) -> Self {
         self.options.tos = tos;
+        self
+    }
+
+    /// Who says which peers may come in, over the network: a closure, or an [`Authenticator`] of
+    /// your own. It comes on top of the mechanism: a peer must satisfy both. ZMTP 2.0 is not
+    /// spoken then. Default: nobody.
+    ///
+    /// ```
+    /// use hubless::{AuthRequest, Pull};
+    ///
+    /// let local = |peer: &AuthRequest| peer.address == "127.0.0.1";
+    /// let pull = Pull::builder().authenticator(local).build()?;
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    pub fn authenticator(mut self, authenticator: impl Authenticator + 'static) -> Self {
+        self.options.authenticator = Some(Gate(Arc::new(authenticator)));
+        self
+    }
+
+    /// Speak PLAIN, and judge the name and password that each peer shows, whichever side
+    /// connects. Who is let in has its name as property `User-Id`. Both travel unencrypted.
+    ///
+    /// ```
+    /// use hubless::{Pull, Push};
+    ///
+    /// let check = |user: &[u8], password: &[u8]| user == b"joe" && password == b"open sesame";
+    /// let pull = Pull::builder().plain_server(check).build()?;
+    /// let at = pull.bind("tcp://127.0.0.1:0")?;
+    /// let push = Push::builder().plain_client("joe", "open sesame").build()?;
+    /// push.connect(at)?;
+    /// push.send("hello")?;
+    /// assert_eq!(pull.recv()?, "hello".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn plain_server(
+        mut self,
+        check: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let judge = move |request: &AuthRequest| match &request.credentials {
+            Credentials::Plain { user, password } if check(user, password.expose()) => {
+                Verdict::allow_as(user)
+            }
+            _ => Verdict::Deny,
+        };
+        self.options.security = Security::PlainServer(Gate(Arc::new(judge)));
+        self
+    }
+
+    /// Speak PLAIN, and show this name and password, of at most 255 octets each.
+    pub fn plain_client(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
+        self.options.security = Security::PlainClient {
+            user: Bytes::copy_from_slice(user.as_ref()),
+            password: Secret::copy_from(password.as_ref()),
+        };
         self
     }
 }

@@ -81,6 +81,8 @@ pub enum Reason {
     Protocol(ProtocolError),
     /// The peer refused us, with this reason (RFC 37, command ERROR).
     Refused(Bytes),
+    /// We did not let the peer in; the status is that of RFC 27: 300, 400 or 500.
+    Denied(u16),
     /// Somebody with the same routing id is connected already.
     DuplicateIdentity,
     /// Somebody with the same routing id took this connection's place.
@@ -100,14 +102,28 @@ pub enum ProtocolError {
     Unspecified = 0x1000_0000,
     /// A command that has no place here.
     UnexpectedCommand = 0x1000_0001,
+    /// CURVE: a nonce that did not rise: something was sent twice, or in another order.
+    InvalidSequence = 0x1000_0002,
+    /// CURVE: a vouch that does not vouch for this client, at this server.
+    KeyExchange = 0x1000_0003,
     /// A command whose parts do not fit.
     MalformedCommand = 0x1000_0011,
+    /// CURVE: a malformed MESSAGE, or something else in its place.
+    MalformedMessage = 0x1000_0012,
+    /// A malformed HELLO.
+    MalformedHello = 0x1000_0013,
+    /// A malformed INITIATE.
+    MalformedInitiate = 0x1000_0014,
     /// A malformed ERROR.
     MalformedError = 0x1000_0015,
     /// A malformed READY.
     MalformedReady = 0x1000_0016,
+    /// A malformed WELCOME.
+    MalformedWelcome = 0x1000_0017,
     /// Metadata that is broken or does not fit this socket.
     InvalidMetadata = 0x1000_0018,
+    /// CURVE: a box that does not open: forged, damaged, or for other keys.
+    Cryptographic = 0x1100_0001,
     /// The peer speaks another security mechanism.
     MechanismMismatch = 0x1100_0002,
 }
@@ -126,7 +142,8 @@ pub struct PeerInfo {
     pub socket_type: Option<SocketType>,
     /// What they call themselves; empty if they do not.
     pub identity: Bytes,
-    /// All properties of their READY, in order.
+    /// All properties of their READY (or INITIATE), in order; and `User-Id`, if whoever let them in
+    /// said who they are. Nobody can give one to himself.
     pub properties: Vec<(String, Bytes)>,
 }
 
@@ -183,6 +200,7 @@ impl fmt::Display for Reason {
             Reason::HeartbeatTimeout => f.write_str("the peer was silent for too long"),
             Reason::Protocol(error) => write!(f, "{error}"),
             Reason::Refused(reason) => write!(f, "the peer refused: {}", reason.escape_ascii()),
+            Reason::Denied(status) => write!(f, "the peer was not let in ({status})"),
             Reason::DuplicateIdentity => f.write_str("its routing id is taken"),
             Reason::HandedOver => f.write_str("another peer took over its routing id"),
             Reason::Occupied => f.write_str("this socket has its one peer"),
@@ -196,9 +214,16 @@ impl fmt::Display for ProtocolError {
         f.write_str(match self {
             ProtocolError::Unspecified => "protocol error",
             ProtocolError::UnexpectedCommand => "unexpected command",
+            ProtocolError::InvalidSequence => "a nonce that did not rise",
+            ProtocolError::KeyExchange => "a vouch for somebody else",
             ProtocolError::MalformedCommand => "malformed command",
+            ProtocolError::MalformedMessage => "malformed MESSAGE",
+            ProtocolError::MalformedHello => "malformed HELLO",
+            ProtocolError::MalformedInitiate => "malformed INITIATE",
             ProtocolError::MalformedError => "malformed ERROR",
             ProtocolError::MalformedReady => "malformed READY",
+            ProtocolError::MalformedWelcome => "malformed WELCOME",
+            ProtocolError::Cryptographic => "a box that does not open",
             ProtocolError::InvalidMetadata => "invalid metadata",
             ProtocolError::MechanismMismatch => "the peer speaks another mechanism",
         })

@@ -1,5 +1,6 @@
 //! The ground floor: words that every room uses.
 
+pub mod auth;
 pub mod endpoint;
 mod endpoint_parse;
 pub mod error;
@@ -7,6 +8,7 @@ pub mod event;
 pub mod interest;
 pub mod message;
 pub mod options;
+pub mod secret;
 pub mod socket_type;
 pub mod stats;
 pub mod sync;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
+    auth::{Gate, Security},
     error::{Error, ErrorKind},
     message::Message,
 };
@@ -82,6 +83,10 @@ pub struct Options {
     pub welcome: Option<Message>,
     /// PUB, XPUB, SUB: deliver what does *not* match. Set it on both sides.
     pub invert_matching: bool,
+    /// The security mechanism, and what it needs.
+    pub security: Security,
+    /// Who says, on top of the mechanism, which peers may come in.
+    pub authenticator: Option<Gate>,
 }
 
 impl Default for Options {
@@ -119,6 +124,8 @@ impl Default for Options {
             no_drop: false,
             welcome: None,
             invert_matching: false,
+            security: Security::Null,
+            authenticator: None,
         }
     }
 }
@@ -152,6 +159,11 @@ impl Options {
         }
         if self.message_octets_max == 0 || self.message_frames_max == 0 {
             return wrong("max_message_size, max_message_frames: at least 1");
+        }
+        if let Security::PlainClient { user, password } = &self.security {
+            if user.len().max(password.expose().len()) > 255 {
+                return wrong("plain_client: user and password of at most 255 octets each");
+            }
         }
         if self.handshakes_max == 0 {
             return wrong("max_handshakes: at least 1");
@@ -282,5 +294,11 @@ mod tests {
         refused("max_message_size", |it| it.message_octets_max = 0);
         refused("max_message_frames", |it| it.message_frames_max = 0);
         refused("max_handshakes", |it| it.handshakes_max = 0);
+        refused("plain_client", |it| {
+            it.security = Security::PlainClient {
+                user: vec![b'u'; 256].into(),
+                password: Default::default(),
+            };
+        });
     }
 }

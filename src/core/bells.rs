@@ -6,7 +6,7 @@ use std::{sync::Arc, task::Waker};
 
 use bytes::Bytes;
 
-use super::{job::Job, link::Link, socket::Socket};
+use super::{gate::Question, job::Job, link::Link, socket::Socket};
 use crate::base::sync::{Rank, assert_unlocked};
 
 /// Notes of what to do outside the locks.
@@ -16,6 +16,8 @@ pub(crate) struct Bells {
     pub(crate) flush: Vec<Arc<Link>>,
     pub(crate) remote: Vec<Remote>,
     pub(crate) jobs: Vec<Job>,
+    /// Peers that ask to come in.
+    pub(crate) questions: Vec<Question>,
     /// What to do for other sockets, which have heard something while a lock was held.
     pub(crate) others: Vec<(Arc<Socket>, Bells)>,
     /// The socket has closed for good: its context lets it go.
@@ -50,12 +52,13 @@ impl Bells {
             && self.flush.is_empty()
             && self.remote.is_empty()
             && self.jobs.is_empty()
+            && self.questions.is_empty()
             && self.others.is_empty()
             && !self.closed
     }
 
     /// Does all that was noted, for `socket`.
-    pub(crate) fn ring(self, socket: &Socket) {
+    pub(crate) fn ring(mut self, socket: &Socket) {
         if self.is_empty() {
             return;
         }
@@ -77,6 +80,9 @@ impl Bells {
         }
         for waker in self.wakers {
             waker.wake();
+        }
+        for question in self.questions {
+            self.jobs.push(socket.judge(&question));
         }
         if !self.jobs.is_empty() {
             socket.submit(self.jobs);

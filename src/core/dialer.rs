@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     base::{
+        auth::Verdict,
         endpoint::{Endpoint, Host, IpcEndpoint, Port},
         event::{EventKind, Reason},
         options::Reconnect,
@@ -325,17 +326,47 @@ impl Dialer {
                     self.connect_next(socket, set, entry, Some(error), bells)
                 }
             },
-            Dial::Session(session) => match session.drive(socket, entry, ready, now, bells) {
-                Fare::Waits => {
-                    self.note_ready();
-                    Fate::Stays
-                }
-                Fare::More => {
-                    self.note_ready();
-                    Fate::More
-                }
-                Fare::Over(fault) => self.end_session(socket, set, &fault, bells),
-            },
+            Dial::Session(session) => {
+                let fare = session.drive(socket, entry, ready, now, bells);
+                self.follow_session(socket, set, fare, bells)
+            }
+        }
+    }
+
+    /// Somebody has said whether the peer may come in.
+    pub(super) fn handle_verdict(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        asked: (usize, u64),
+        verdict: Verdict,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fate {
+        let Dial::Session(session) = &mut self.dial else {
+            return Fate::Stays;
+        };
+        let fare = session.handle_verdict(socket, asked, verdict, now, bells);
+        self.follow_session(socket, set, fare, bells)
+    }
+
+    fn follow_session(
+        &mut self,
+        socket: &Socket,
+        set: &PollSet,
+        fare: Fare,
+        bells: &mut Bells,
+    ) -> Fate {
+        match fare {
+            Fare::Waits => {
+                self.note_ready();
+                Fate::Stays
+            }
+            Fare::More => {
+                self.note_ready();
+                Fate::More
+            }
+            Fare::Over(fault) => self.end_session(socket, set, &fault, bells),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use super::{dialer::Dialer, listener::Listener};
-use crate::base::{event::Reason, time::Time};
+use crate::base::{auth::Verdict, event::Reason, time::Time};
 
 /// One thing to be done to a poll set.
 pub(crate) enum Job {
@@ -16,6 +16,12 @@ pub(crate) enum Job {
         entry: usize,
         question: u64,
         found: io::Result<Vec<SocketAddr>>,
+    },
+    /// Somebody has said whether a peer may come in.
+    Judged {
+        entry: usize,
+        question: u64,
+        verdict: Verdict,
     },
     /// The lane of a session that stopped reading has room.
     Resume { entry: usize, serial: u64 },
@@ -45,12 +51,27 @@ pub(crate) enum Closing {
     Unlimited,
 }
 
+/// The sooner of a deadline and the end of closing.
+pub(super) fn earliest(deadline: Option<Time>, closing: Option<Closing>) -> Option<Time> {
+    match (deadline, closing) {
+        (Some(deadline), Some(Closing::Until(until))) => Some(deadline.min(until)),
+        (None, Some(Closing::Until(until))) => Some(until),
+        (deadline, _) => deadline,
+    }
+}
+
+/// Has the time for closing passed?
+pub(super) fn is_past(closing: Option<Closing>, now: Time) -> bool {
+    matches!(closing, Some(Closing::Until(until)) if until <= now)
+}
+
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Job::Listen(_) => "Listen",
             Job::Dial(_) => "Dial",
             Job::Resolved { .. } => "Resolved",
+            Job::Judged { .. } => "Judged",
             Job::Resume { .. } => "Resume",
             Job::Finished { .. } => "Finished",
             Job::Close { .. } => "Close",

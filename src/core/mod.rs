@@ -7,6 +7,7 @@ mod dialer;
 mod drive;
 mod endpoints;
 mod flush;
+mod gate;
 mod inproc;
 mod job;
 mod lease;

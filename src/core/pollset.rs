@@ -20,13 +20,14 @@ use slab::Slab;
 use super::{
     bells::Bells,
     dialer::{Dialer, Fate},
-    job::{Closing, Job},
+    job::{Closing, Job, earliest, is_past},
     listener::Listener,
     session::{Fare, Session},
     socket::Socket,
 };
 use crate::{
     base::{
+        auth::Verdict,
         endpoint::Endpoint,
         event::{EventKind, Reason},
         time::Time,
@@ -196,12 +197,7 @@ impl PollSet {
         match self.take(key) {
             What::Listener(listener) => {
                 self.entries[key].what = What::Listener(listener);
-                let ready = Ready {
-                    token: key,
-                    readable: true,
-                    writable: false,
-                    closed: false,
-                };
+                let ready = look_again(key);
                 self.drive(socket, ready, now, bells);
             }
             What::Dialer(mut dialer) => {
@@ -354,12 +350,7 @@ impl PollSet {
             };
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.runnable = false;
-                let ready = Ready {
-                    token: key,
-                    readable: true,
-                    writable: false,
-                    closed: false,
-                };
+                let ready = look_again(key);
                 self.drive(socket, ready, now, bells);
             }
         }
@@ -421,14 +412,14 @@ impl PollSet {
                     log::trace!("a name was looked up for an endpoint that is gone");
                 }
             }
+            Job::Judged {
+                entry,
+                question,
+                verdict,
+            } => self.handle_verdict(socket, (entry, question), verdict, now, bells),
             Job::Resume { entry, serial } => {
                 if self.serves(entry, serial) {
-                    let ready = Ready {
-                        token: entry,
-                        readable: true,
-                        writable: false,
-                        closed: false,
-                    };
+                    let ready = look_again(entry);
                     self.drive(socket, ready, now, bells);
                 }
             }
@@ -449,6 +440,33 @@ impl PollSet {
             }
             Job::RedialInproc { .. } => {}
             Job::Shut { endpoint, until } => self.shut(socket, endpoint, until, now, bells),
+        }
+    }
+
+    /// Somebody has said whether a peer may come in.
+    fn handle_verdict(
+        &mut self,
+        socket: &Socket,
+        asked: (usize, u64),
+        verdict: Verdict,
+        now: Time,
+        bells: &mut Bells,
+    ) {
+        let entry = asked.0;
+        match self.take(entry) {
+            What::Dialer(mut dialer) => {
+                let fate = dialer.handle_verdict(socket, self, asked, verdict, now, bells);
+                let fate = self.end_if_done(socket, &mut dialer, fate, bells);
+                self.settle(entry, What::Dialer(dialer), fate);
+            }
+            What::Accepted(mut accepted) => {
+                let session = &mut accepted.session;
+                let fare = session.handle_verdict(socket, asked, verdict, now, bells);
+                let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
+                self.settle(entry, What::Accepted(accepted), fate);
+            }
+            What::Taken => {}
+            other => self.entries[entry].what = other,
         }
     }
 
@@ -558,8 +576,8 @@ impl PollSet {
     }
 }
 
-/// For a session that had stopped reading: what it still receives is thrown away now, and the
-/// end of a peer must not go unnoticed.
+/// As if there were something to read: the stream was not drained, or a closing session throws
+/// away now what it had left unread, so that the end of its peer does not go unnoticed.
 fn look_again(key: usize) -> Ready {
     Ready {
         token: key,
@@ -575,16 +593,4 @@ fn closed_here() -> Fault {
         in_handshake: false,
         retry: false,
     }
-}
-
-fn earliest(deadline: Option<Time>, closing: Option<Closing>) -> Option<Time> {
-    match (deadline, closing) {
-        (Some(deadline), Some(Closing::Until(until))) => Some(deadline.min(until)),
-        (None, Some(Closing::Until(until))) => Some(until),
-        (deadline, _) => deadline,
-    }
-}
-
-fn is_past(closing: Option<Closing>, now: Time) -> bool {
-    matches!(closing, Some(Closing::Until(until)) if until <= now)
 }

@@ -18,11 +18,13 @@ use bytes::Bytes;
 use super::{
     attach::Newcomer,
     bells::Bells,
+    gate::Question,
     link::{Flushed, Link},
     socket::Socket,
 };
 use crate::{
     base::{
+        auth::{AuthRequest, Verdict},
         endpoint::Endpoint,
         event::{EventKind, PeerInfo, Reason},
         message::Message,
@@ -52,6 +54,8 @@ pub(super) struct Session {
     message_octets: usize,
     /// Reading has stopped until the lane has room.
     stopped: bool,
+    /// The question about the peer that is not answered yet.
+    question: Option<u64>,
     /// The stream told of its end: short reads no longer mean that it is drained.
     ending: bool,
 }
@@ -109,6 +113,7 @@ impl Session {
             decoded: 0,
             message_octets: 0,
             stopped: false,
+            question: None,
             ending: false,
         }
     }
@@ -375,6 +380,10 @@ impl Session {
     ) -> Result<bool, Fault> {
         match step {
             Step::Drained => Ok(false),
+            Step::Asks(request) => {
+                self.ask(socket, entry, request, bells);
+                Ok(true)
+            }
             Step::Ready(peer) => {
                 self.become_ready(socket, entry, *peer, bells)?;
                 Ok(true)
@@ -386,6 +395,46 @@ impl Session {
                 }
                 Ok(!self.stopped)
             }
+        }
+    }
+
+    /// Has somebody asked whether the peer may come in.
+    fn ask(
+        &mut self,
+        socket: &Socket,
+        entry: usize,
+        mut request: Box<AuthRequest>,
+        bells: &mut Bells,
+    ) {
+        request.address.clone_from(&self.info.address);
+        let number = socket.context.next_serial();
+        self.question = Some(number);
+        bells.questions.push(Question {
+            entry,
+            number,
+            request,
+        });
+    }
+
+    /// Takes the answer to a question, unless it was another session's.
+    pub(super) fn handle_verdict(
+        &mut self,
+        socket: &Socket,
+        (entry, question): (usize, u64),
+        verdict: Verdict,
+        now: Time,
+        bells: &mut Bells,
+    ) -> Fare {
+        if self.question != Some(question) {
+            return Fare::Waits;
+        }
+        self.question = None;
+        let step = self.engine.handle_verdict(now, verdict);
+        let fare = step.and_then(|step| self.step(socket, entry, step, bells));
+        self.say(socket, bells);
+        match fare {
+            Ok(_) => Fare::Waits,
+            Err(fault) => Fare::Over(fault),
         }
     }
 

@@ -6,19 +6,25 @@
 //!  03          ─►  Major      ◄─ ff..7f
 //!                     │       ◄─ 03 or more ───────────────┐  01: ZMTP 2.0
 //!  the rest    ─►  Rest                                    └► SocketType ─► socket type, identity
-//!  READY       ─►  Ready      ◄─ the rest: NULL               Identity   ◄─ socket type
-//!                     │       ◄─ READY                           │       ◄─ identity
+//!  commands    ─►  Secured    ◄─ the rest: our mechanism      Identity   ◄─ socket type
+//!                     │       ◄─ commands                        │       ◄─ identity
 //!                     └───────────────────► a Peer ◄─────────────┘
 //! ```
 //!
-//! NULL is symmetric: each side sends READY as soon as it has the other's greeting (RFC 37, "The
-//! NULL Security Mechanism"). One absolute deadline holds for all of it, whatever drips in.
+//! What is said in between is the [`mechanism`](super::mechanism)'s. Both sides must have the same
+//! one; ZMTP 2.0, which has none, is spoken only where nothing is asked of a peer. One absolute
+//! deadline holds for all of it, whatever drips in.
 
 use bytes::Bytes;
 
-use super::{Config, Peer, reader::Reader};
+use super::{
+    Config, Peer,
+    mechanism::{Mechanism, Scene, Turn, identity_for, refuse},
+    reader::Reader,
+};
 use crate::{
     base::{
+        auth::{AuthRequest, Verdict},
         event::{ProtocolError, Reason},
         socket_type::SocketType,
         time::Time,
@@ -26,14 +32,14 @@ use crate::{
     },
     wire::{
         Revision,
-        command::{Command, encode_error, encode_ready, parse_error},
         frame::{HEADER_OCTETS_MAX, Header},
-        greeting::{self, GREETING_OCTETS, Greeting, MAJOR_OCTETS, Major, NULL, SIGNATURE_OCTETS},
-        metadata, v2,
+        greeting::{self, GREETING_OCTETS, Greeting, MAJOR_OCTETS, Major, SIGNATURE_OCTETS},
+        metadata::USER_ID,
+        v2,
     },
 };
 
-/// Octets that a peer's READY, ERROR or ZMTP 2.0 identity may have.
+/// Octets that a peer's command or ZMTP 2.0 identity may have.
 const WORD_OCTETS_MAX: u64 = (HANDSHAKE_OCTETS_MAX - GREETING_OCTETS - HEADER_OCTETS_MAX) as u64;
 
 /// A handshake under way.
@@ -44,15 +50,25 @@ pub(super) struct Handshake {
     /// The peer's greeting as far as it has come.
     greeting: [u8; GREETING_OCTETS],
     octets: usize,
+    /// Who the peer is, once somebody has said so.
+    user_id: Bytes,
+}
+
+/// What a handshake comes to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Somebody must say whether the peer may come in: see [`Handshake::handle_verdict`].
+    Asks(AuthRequest),
+    Ready(Peer),
 }
 
 /// What is awaited from the peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Stage {
     Signature,
     Major,
     Rest,
-    Ready(Revision),
+    Secured(Revision, Mechanism),
     SocketType,
     Identity(SocketType),
 }
@@ -68,6 +84,7 @@ impl Handshake {
                 .map(|timeout| deadline(now, timeout)),
             greeting: [0; GREETING_OCTETS],
             octets: 0,
+            user_id: Bytes::new(),
         }
     }
 
@@ -82,9 +99,9 @@ impl Handshake {
         reader: &mut Reader,
         rest: &mut &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Peer>, Reason> {
+    ) -> Result<Option<Outcome>, Reason> {
         loop {
-            match self.stage {
+            match &mut self.stage {
                 Stage::Signature => {
                     let complete = self.gather(SIGNATURE_OCTETS, rest);
                     let come = self.greeting.get(..self.octets).unwrap_or_default();
@@ -107,6 +124,10 @@ impl Handshake {
                         .unwrap_or(&[0; 11]);
                     self.stage = match greeting::major(*octet) {
                         Major::One => return Err(protocol(ProtocolError::Unspecified)),
+                        // It would be let in unasked.
+                        Major::Two if config.is_guarded() => {
+                            return Err(protocol(ProtocolError::MechanismMismatch));
+                        }
                         Major::Two => {
                             v2::encode(config.socket_type, announced(config), out);
                             Stage::SocketType
@@ -122,17 +143,25 @@ impl Handshake {
                         return Ok(None);
                     }
                     let greeting = Greeting::parse(&self.greeting);
-                    if greeting.mechanism != NULL {
+                    if greeting.mechanism != greeting::mechanism(config.security.name()) {
                         return Err(protocol(ProtocolError::MechanismMismatch));
                     }
-                    send_ready(config, out);
-                    self.stage = Stage::Ready(greeting.revision);
+                    let revision = greeting.revision;
+                    let (mechanism, turn) = Mechanism::begin(Scene { config, revision }, out);
+                    self.stage = Stage::Secured(revision, mechanism);
+                    if let Some(outcome) = self.follow(turn) {
+                        return Ok(Some(outcome));
+                    }
                 }
-                Stage::Ready(revision) => {
+                Stage::Secured(revision, mechanism) => {
                     let Some((_, body)) = reader.next(rest, admit_command)? else {
                         return Ok(None);
                     };
-                    return handle_word(config, revision, &body, out).map(Some);
+                    let revision = *revision;
+                    let turn = mechanism.handle(Scene { config, revision }, &body, out)?;
+                    if let Some(outcome) = self.follow(turn) {
+                        return Ok(Some(outcome));
+                    }
                 }
                 Stage::SocketType => {
                     let Some((&octet, others)) = rest.split_first() else {
@@ -145,19 +174,56 @@ impl Handshake {
                     self.stage = Stage::Identity(theirs);
                 }
                 Stage::Identity(theirs) => {
+                    let socket_type = *theirs;
                     let Some((_, body)) = reader.next(rest, admit_identity)? else {
                         return Ok(None);
                     };
                     let identity = identity_for(config.socket_type, &body)
                         .ok_or(protocol(ProtocolError::InvalidMetadata))?;
-                    return Ok(Some(Peer {
+                    return Ok(Some(Outcome::Ready(Peer {
                         revision: Revision::V2_0,
-                        socket_type: theirs,
+                        socket_type,
                         identity,
                         properties: Vec::new(),
-                    }));
+                    })));
                 }
             }
+        }
+    }
+
+    fn follow(&self, turn: Turn) -> Option<Outcome> {
+        match turn {
+            Turn::Waits => None,
+            Turn::Asks(request) => Some(Outcome::Asks(request)),
+            Turn::Done(mut peer) => {
+                if !self.user_id.is_empty() {
+                    let property = (USER_ID.to_owned(), self.user_id.clone());
+                    peer.properties.push(property);
+                }
+                Some(Outcome::Ready(peer))
+            }
+        }
+    }
+
+    /// Takes the answer to a question.
+    pub(super) fn handle_verdict(
+        &mut self,
+        config: &Config,
+        verdict: Verdict,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Peer>, Reason> {
+        let Verdict::Allow { user_id } = verdict else {
+            return Err(refuse(&verdict, out));
+        };
+        self.user_id = user_id;
+        let Stage::Secured(revision, mechanism) = &mut self.stage else {
+            return Ok(None);
+        };
+        let revision = *revision;
+        let turn = mechanism.admit(Scene { config, revision }, out);
+        match self.follow(turn) {
+            Some(Outcome::Ready(peer)) => Ok(Some(peer)),
+            _ => Ok(None),
         }
     }
 
@@ -187,7 +253,9 @@ fn deadline(now: Time, timeout: std::time::Duration) -> Time {
 }
 
 fn send_greeting(config: &Config, from: usize, to: usize, out: &mut Vec<u8>) {
-    let octets = greeting::encode(&config.identity);
+    let mechanism = greeting::mechanism(config.security.name());
+    let as_server = config.security.is_server();
+    let octets = greeting::encode_with(mechanism, as_server, &config.identity);
     out.extend_from_slice(octets.get(from..to).unwrap_or_default());
 }
 
@@ -197,15 +265,6 @@ fn announced(config: &Config) -> &[u8] {
         true => &config.identity,
         false => &[],
     }
-}
-
-fn send_ready(config: &Config, out: &mut Vec<u8>) {
-    let socket_type = (metadata::SOCKET_TYPE, config.socket_type.name().as_bytes());
-    let identity = config.socket_type.announces_identity();
-    let identity = identity.then_some((metadata::IDENTITY, &config.identity[..]));
-    let others = config.properties.iter();
-    let others = others.map(|(name, value)| (name.as_str(), &value[..]));
-    encode_ready([socket_type].into_iter().chain(identity).chain(others), out);
 }
 
 fn admit_command(header: Header) -> Result<(), ProtocolError> {
@@ -226,72 +285,5 @@ fn admit_word(header: Header) -> Result<(), ProtocolError> {
     match header.octets <= WORD_OCTETS_MAX {
         true => Ok(()),
         false => Err(ProtocolError::Unspecified),
-    }
-}
-
-/// READY or ERROR: nothing else may be said now.
-fn handle_word(
-    config: &Config,
-    revision: Revision,
-    body: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<Peer, Reason> {
-    let command = Command::parse(body);
-    match command.map(|command| (command.name, command.data)) {
-        Some((b"READY", data)) => handle_ready(config, revision, data, out),
-        Some((b"ERROR", data)) => Err(match parse_error(data) {
-            Some(reason) => Reason::Refused(Bytes::copy_from_slice(reason)),
-            None => protocol(ProtocolError::MalformedError),
-        }),
-        _ => Err(protocol(ProtocolError::UnexpectedCommand)),
-    }
-}
-
-fn handle_ready(
-    config: &Config,
-    revision: Revision,
-    data: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<Peer, Reason> {
-    let invalid = protocol(ProtocolError::InvalidMetadata);
-    let Ok(properties) = metadata::parse(data) else {
-        return Err(invalid);
-    };
-    let (mut socket_type, mut identity) = (None, Bytes::new());
-    for (name, value) in &properties {
-        if name.eq_ignore_ascii_case(metadata::SOCKET_TYPE) {
-            let theirs = SocketType::from_name(value);
-            socket_type = theirs.filter(|&theirs| config.socket_type.accepts(theirs));
-            if socket_type.is_none() {
-                break;
-            }
-        } else if name.eq_ignore_ascii_case(metadata::IDENTITY) {
-            let Some(name) = identity_for(config.socket_type, value) else {
-                encode_error(b"Invalid identity", out);
-                return Err(invalid);
-            };
-            identity = name;
-        }
-    }
-    let Some(socket_type) = socket_type else {
-        encode_error(b"Invalid socket type", out);
-        return Err(invalid);
-    };
-    Ok(Peer {
-        revision,
-        socket_type,
-        identity,
-        properties,
-    })
-}
-
-/// The name by which a socket of type `ours` shall know a peer that calls itself `name`; `None`
-/// if that cannot be a name: too long, or beginning with the zero that marks those we make up.
-fn identity_for(ours: SocketType, name: &[u8]) -> Option<Bytes> {
-    match (ours, name) {
-        (SocketType::Router, [0, ..]) => None,
-        (SocketType::Router, _) if name.len() > 255 => None,
-        (SocketType::Router, _) => Some(Bytes::copy_from_slice(name)),
-        _ => Some(Bytes::new()),
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!                     ┌───────────── Engine ─────────────┐
 //!   handle_input ───► │ Handshake ──READY──► Traffic     │ ───► Sink: messages, subscriptions
-//!   handle_timeout ─► │     └────── Fault ──────┘        │ ───► Step::Ready(Peer)
+//!   handle_timeout ─► │     └────── Fault ──────┘        │ ───► Step::Asks, Step::Ready
 //!                     │ Reader: the frame under way      │
 //!   poll_output ◄──── │ Heartbeat: who is silent         │ ───► poll_timeout
 //!                     └──────────────────────────────────┘
@@ -27,6 +27,7 @@
 mod fault;
 mod handshake;
 mod heartbeat;
+mod mechanism;
 mod reader;
 mod traffic;
 
@@ -34,9 +35,19 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use self::{handshake::Handshake, heartbeat::Heartbeat, reader::Reader, traffic::Traffic};
+use self::{
+    handshake::{Handshake, Outcome},
+    heartbeat::Heartbeat,
+    reader::Reader,
+    traffic::Traffic,
+};
 use crate::base::{
-    event::Reason, message::Message, options::Options, socket_type::SocketType, time::Time,
+    auth::{AuthRequest, Security, Verdict},
+    event::Reason,
+    message::Message,
+    options::Options,
+    socket_type::SocketType,
+    time::Time,
 };
 
 pub use self::fault::Fault;
@@ -63,6 +74,11 @@ pub struct Config {
     pub message_octets_max: u64,
     /// Frames in a message.
     pub message_frames_max: usize,
+    /// The security mechanism.
+    pub security: Security,
+    /// With NULL and CURVE: is somebody to be asked who may come in? With PLAIN, the server's
+    /// side always asks.
+    pub asks: bool,
 }
 
 impl Config {
@@ -78,7 +94,14 @@ impl Config {
             heartbeat_ttl: options.heartbeat_ttl,
             message_octets_max: options.message_octets_max,
             message_frames_max: options.message_frames_max,
+            security: options.security.clone(),
+            asks: options.authenticator.is_some(),
         }
+    }
+
+    /// Is anything asked of a peer?
+    fn is_guarded(&self) -> bool {
+        self.asks || !matches!(self.security, Security::Null)
     }
 }
 
@@ -113,6 +136,9 @@ pub trait Sink {
 pub enum Step {
     /// All octets are taken.
     Drained,
+    /// Somebody must say whether this peer may come in: take the answer to
+    /// [`Engine::handle_verdict`]. The handshake's deadline runs on.
+    Asks(Box<AuthRequest>),
     /// The handshake is complete: attach this peer, then call again with the rest.
     Ready(Box<Peer>),
     /// The sink has no room. Call again with the rest when it has, even if there is no rest: a
@@ -181,7 +207,8 @@ impl Engine {
                 let done =
                     handshake.handle(&self.config, &mut self.reader, &mut rest, &mut self.output);
                 match done {
-                    Ok(Some(peer)) => Ok(self.ready(now, peer)),
+                    Ok(Some(Outcome::Ready(peer))) => Ok(self.ready(now, peer)),
+                    Ok(Some(Outcome::Asks(request))) => Ok(Step::Asks(Box::new(request))),
                     Ok(None) => Ok(Step::Drained),
                     Err(reason) => Err(reason),
                 }
@@ -199,6 +226,25 @@ impl Engine {
         self.revision = Some(peer.revision);
         self.heartbeat.start(now, peer.revision);
         Step::Ready(Box::new(peer))
+    }
+
+    /// Takes the answer to a [`Step::Asks`].
+    ///
+    /// # Errors
+    /// If the peer may not come in: then the connection must end.
+    pub fn handle_verdict(&mut self, now: Time, verdict: Verdict) -> Result<Step, Fault> {
+        let done = match &mut self.state {
+            State::Handshake(handshake) => {
+                handshake.handle_verdict(&self.config, verdict, &mut self.output)
+            }
+            State::Traffic => return Ok(Step::Drained),
+            State::Ended(fault) => return Err((**fault).clone()),
+        };
+        match done {
+            Ok(Some(peer)) => Ok(self.ready(now, peer)),
+            Ok(None) => Ok(Step::Drained),
+            Err(reason) => Err(self.end(reason)),
+        }
     }
 
     /// If a large body is under way: where to read it to, and how many octets at most may be

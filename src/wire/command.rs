@@ -8,6 +8,7 @@
 //!
 //!   READY      property*                 both ways, ends the handshake
 //!   ERROR      octets reason             instead of READY: the connection ends
+//!   HELLO, WELCOME, INITIATE             before READY, with PLAIN (RFC 24) and CURVE (RFC 26)
 //!   PING       ttl(2) context(0..16)     ttl: close me after so many tenths of a second of silence
 //!   PONG       context                   the same context
 //!   SUBSCRIBE  topic                     to a publisher
@@ -15,6 +16,7 @@
 //! ```
 
 use super::{frame::header, greeting::Revision, metadata};
+use crate::base::secret::clear;
 
 /// Octets of a PING's context that its PONG returns.
 pub const CONTEXT_OCTETS_MAX: usize = 16;
@@ -44,6 +46,14 @@ pub fn parse_error(data: &[u8]) -> Option<&[u8]> {
     rest.get(..length.into())
 }
 
+/// Name and password in the data of a PLAIN HELLO; `None` if they do not fill it exactly.
+pub fn parse_hello(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = data.split_first()?;
+    let (user, rest) = rest.split_at_checked(length.into())?;
+    let (&length, password) = rest.split_first()?;
+    (password.len() == usize::from(length)).then_some((user, password))
+}
+
 /// TTL (tenths of a second) and context in a PING's data; `None` if it is too short. A longer
 /// context is cut at 16 octets.
 pub fn parse_ping(data: &[u8]) -> Option<(u16, &[u8])> {
@@ -52,8 +62,8 @@ pub fn parse_ping(data: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_be_bytes(*ttl), context))
 }
 
-fn encode(name: &str, data: &[u8], out: &mut Vec<u8>) {
-    // Our own names have at most nine octets.
+/// Appends a command of any name of at most 255 octets.
+pub fn encode(name: &str, data: &[u8], out: &mut Vec<u8>) {
     let name_octets = u8::try_from(name.len()).unwrap_or(u8::MAX);
     let octets = data.len().saturating_add(name.len()).saturating_add(1);
     out.extend_from_slice(&header(octets, false, true));
@@ -72,6 +82,18 @@ pub fn encode_ready<'a>(
         metadata::encode(name, value, &mut data);
     }
     encode("READY", &data, out);
+}
+
+/// Appends a PLAIN HELLO. Name and password have at most 255 octets; more would be cut off.
+pub fn encode_hello(user: &[u8], password: &[u8], out: &mut Vec<u8>) {
+    let mut data = Vec::with_capacity(512);
+    for field in [user, password] {
+        let octets = u8::try_from(field.len()).unwrap_or(u8::MAX);
+        data.push(octets);
+        data.extend(field.iter().take(octets.into()));
+    }
+    encode("HELLO", &data, out);
+    clear(&mut data);
 }
 
 /// Appends an ERROR. A reason is cut at 255 octets.
@@ -146,6 +168,23 @@ mod tests {
         assert_eq!((empty.name, empty.data), (&b""[..], &b""[..]));
         let ping = Command::parse(b"\x04PING\0\x05ctx").expect("whole");
         assert_eq!((ping.name, ping.data), (&b"PING"[..], &b"\0\x05ctx"[..]));
+    }
+
+    #[test]
+    fn a_hello_is_filled_exactly_by_name_and_password() {
+        let hello = encoded(|out| encode_hello(b"admin", b"secret", out));
+        assert_eq!(hello, b"\x04\x13\x05HELLO\x05admin\x06secret");
+        assert_eq!(parse_hello(b"\0\0"), Some((&b""[..], &b""[..])));
+        let whole = b"\x05admin\x06secret";
+        assert_eq!(parse_hello(whole), Some((&b"admin"[..], &b"secret"[..])));
+        for cut in 0..whole.len() {
+            assert_eq!(parse_hello(&whole[..cut]), None);
+        }
+        assert_eq!(parse_hello(b"\x01a\x01bX"), None);
+        let long = encoded(|out| encode_hello(&[b'u'; 300], &[b'p'; 255], out));
+        let command = Command::parse(&long[9..]).expect("whole");
+        let cut = parse_hello(command.data).expect("whole");
+        assert_eq!((cut.0.len(), cut.1.len()), (255, 255));
     }
 
     #[test]

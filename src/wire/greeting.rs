@@ -35,15 +35,30 @@ pub enum Revision {
     V3_1,
 }
 
-/// Our greeting, to be sent in the pieces `..10`, `10..11` and `11..`.
+/// A mechanism's name, as its field has it.
+pub fn mechanism(name: &str) -> [u8; 20] {
+    let mut field = [0; 20];
+    for (place, octet) in field.iter_mut().zip(name.bytes()) {
+        *place = octet;
+    }
+    field
+}
+
+/// Our greeting with the mechanism NULL.
 pub fn encode(identity: &[u8]) -> [u8; GREETING_OCTETS] {
+    encode_with(NULL, false, identity)
+}
+
+/// Our greeting, to be sent in the pieces `..10`, `10..11` and `11..`.
+pub fn encode_with(mechanism: [u8; 20], as_server: bool, identity: &[u8]) -> [u8; GREETING_OCTETS] {
     let mut octets = [0; GREETING_OCTETS];
     let padding = (identity.len() as u64).saturating_add(1).to_be_bytes();
     let fields = [0xff]
         .into_iter()
         .chain(padding)
         .chain([0x7f, 3, 1])
-        .chain(NULL);
+        .chain(mechanism)
+        .chain([as_server.into()]);
     for (octet, field) in octets.iter_mut().zip(fields) {
         *octet = field;
     }
@@ -111,6 +126,9 @@ mod tests {
 
     #[test]
     fn our_greeting_reads_back() {
+        assert_eq!(mechanism("NULL"), NULL);
+        let octets = encode_with(mechanism("PLAIN"), true, b"ab");
+        assert_eq!((&octets[12..18], octets[32]), (&b"PLAIN\0"[..], 1));
         let octets = encode(b"ab");
         assert_eq!(octets[..12], [0xff, 0, 0, 0, 0, 0, 0, 0, 3, 0x7f, 3, 1]);
         assert_eq!(octets[12..16], *b"NULL");

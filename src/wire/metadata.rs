@@ -16,6 +16,8 @@ use bytes::Bytes;
 pub const SOCKET_TYPE: &str = "Socket-Type";
 /// The property by which a peer calls itself.
 pub const IDENTITY: &str = "Identity";
+/// The property that says who a peer is (RFC 27): given by whoever let it in, never by itself.
+pub const USER_ID: &str = "User-Id";
 
 /// Properties in one list. Real peers send a handful; kept apart, small properties cost more
 /// than their octets.

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hubless::{
-    Message, SocketType, Time,
+    AuthRequest, Message, SocketType, Time, Verdict,
     internals::{
         base::{options::Options, tuning},
         engine::{Config, Engine, Fault, Peer, Sink, Step},
@@ -74,6 +74,10 @@ pub struct Side {
     pub peer: Option<Peer>,
     pub fault: Option<Fault>,
     pub wire: VecDeque<u8>,
+    /// What it has asked and nobody has answered.
+    pub asked: Option<AuthRequest>,
+    /// The answer to what it asks; `None`: nobody answers.
+    pub verdict: Option<Verdict>,
 }
 
 impl Side {
@@ -87,6 +91,8 @@ impl Side {
             peer: None,
             fault: None,
             wire: VecDeque::new(),
+            asked: None,
+            verdict: Some(Verdict::allow_as("")),
         }
     }
 
@@ -112,9 +118,23 @@ impl Side {
                 match step {
                     Step::Drained => assert!(taken == octets || taken == 0),
                     Step::Ready(peer) => assert!(self.peer.replace(*peer).is_none()),
+                    Step::Asks(request) => self.asked = Some(*request),
                     Step::Full => assert_eq!(self.inbox.room, 0),
                 }
             }
+            Err(fault) => self.fault = Some(fault),
+        }
+    }
+
+    /// Answers what it has asked, if it shall be answered.
+    pub fn judge(&mut self, now: Time) {
+        let (Some(_), Some(verdict)) = (&self.asked, &self.verdict) else {
+            return;
+        };
+        self.asked = None;
+        match self.engine.handle_verdict(now, verdict.clone()) {
+            Ok(Step::Ready(peer)) => assert!(self.peer.replace(*peer).is_none()),
+            Ok(step) => assert!(matches!(step, Step::Drained)),
             Err(fault) => self.fault = Some(fault),
         }
     }
@@ -181,6 +201,7 @@ impl Pair {
                     let octets = 1 + self.random.below(self.piece);
                     let room = 1 + self.random.below(self.room);
                     side.take(self.now, octets, room);
+                    side.judge(self.now);
                     moved = true;
                 }
             }

@@ -16,6 +16,7 @@ import threading
 import time
 
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils.monitor import recv_monitor_message
 
 CONTEXT = zmq.Context()
@@ -61,6 +62,36 @@ def connect(socket, endpoint):
 def close(socket, linger):
     """Closes a socket; `linger` in milliseconds."""
     SOCKETS.pop(socket).close(linger)
+
+
+# ---- who may come in
+
+
+class Keys:
+    """The client keys that may come in."""
+
+    def __init__(self, keys):
+        self.keys = keys
+
+    def callback(self, domain, key):
+        return key in self.keys
+
+
+@command
+def guard(users, keys):
+    """Lets in these users (name: password) by PLAIN, and these keys by CURVE, from now on."""
+    authenticator = ThreadAuthenticator(CONTEXT)
+    authenticator.start()
+    authenticator.configure_plain(passwords=users)
+    keys = Keys({bytes.fromhex(key) for key in keys})
+    authenticator.configure_curve_callback(credentials_provider=keys)
+
+
+@command
+def keypair():
+    """A key pair, as text."""
+    public, secret = zmq.curve_keypair()
+    return {"public": public.hex(), "secret": secret.hex()}
 
 
 # ---- single messages

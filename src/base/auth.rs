@@ -1,0 +1,203 @@
+//! Who asks to come in, and what the answer is.
+//!
+//! ```text
+//!   engine ── AuthRequest ──► core ── outside of all locks ──► Authenticator
+//!   engine ◄──── Verdict ──── core ◄─────────────────────────────────┘
+//! ```
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+
+use super::secret::Secret;
+
+/// A peer that asks to come in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthRequest {
+    /// Where it is: the IP without port, or `localhost:uid:gid:pid` of an ipc peer.
+    pub address: String,
+    /// What it calls itself, as far as it has said: with CURVE, if its type says so.
+    pub identity: Bytes,
+    /// What it shows.
+    pub credentials: Credentials,
+}
+
+/// What a peer shows, by its security mechanism.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// NULL: nothing.
+    Null,
+    /// PLAIN (RFC 24): a name and a password, each of at most 255 octets.
+    Plain {
+        /// The name.
+        user: Bytes,
+        /// The password.
+        password: Secret,
+    },
+}
+
+impl AuthRequest {
+    /// What the engine knows of a peer; the core knows where it is.
+    pub(crate) fn new(identity: Bytes, credentials: Credentials) -> AuthRequest {
+        AuthRequest {
+            address: String::new(),
+            identity,
+            credentials,
+        }
+    }
+
+    /// The mechanism's name: `NULL`, `PLAIN` or `CURVE`.
+    pub fn mechanism(&self) -> &'static str {
+        match self.credentials {
+            Credentials::Null => "NULL",
+            Credentials::Plain { .. } => "PLAIN",
+        }
+    }
+}
+
+/// The answer to an [`AuthRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It may come in.
+    Allow {
+        /// Who it is: its property `User-Id`, unless this is empty.
+        user_id: Bytes,
+    },
+    /// It may not: told by an ERROR with status 400, upon which it should not try again.
+    Deny,
+    /// Not now: closed without a word, so that it may try again (status 300).
+    NotNow,
+    /// Nobody could say: told by an ERROR with status 500.
+    Failed,
+}
+
+impl Verdict {
+    /// It may come in, under this name.
+    pub fn allow_as(user_id: impl AsRef<[u8]>) -> Verdict {
+        Verdict::Allow {
+            user_id: Bytes::copy_from_slice(user_id.as_ref()),
+        }
+    }
+
+    /// The status that RFC 27 has for it.
+    pub fn status(&self) -> u16 {
+        match self {
+            Verdict::Allow { .. } => 200,
+            Verdict::NotNow => 300,
+            Verdict::Deny => 400,
+            Verdict::Failed => 500,
+        }
+    }
+
+    /// Allowed only if both say so. The second knows the name, unless it leaves it open.
+    pub(crate) fn and(self, second: impl FnOnce() -> Verdict) -> Verdict {
+        let Verdict::Allow { user_id: known } = self else {
+            return self;
+        };
+        match second() {
+            Verdict::Allow { user_id } if user_id.is_empty() => Verdict::Allow { user_id: known },
+            verdict => verdict,
+        }
+    }
+}
+
+impl From<bool> for Verdict {
+    fn from(allowed: bool) -> Verdict {
+        match allowed {
+            true => Verdict::allow_as(""),
+            false => Verdict::Deny,
+        }
+    }
+}
+
+/// Says who may come in. Closures over an [`AuthRequest`] that give a [`Verdict`] or a `bool` are
+/// authenticators.
+///
+/// It is asked in every handshake over the network, on the thread that drives the connection,
+/// under no lock: other connections of that thread wait meanwhile, so let it look something up,
+/// not wait for somebody. A panic counts as [`Verdict::Failed`]. Peers over `inproc` are not
+/// asked about.
+pub trait Authenticator: Send + Sync {
+    /// May it come in?
+    fn judge(&self, request: &AuthRequest) -> Verdict;
+}
+
+impl<V: Into<Verdict>, F: Fn(&AuthRequest) -> V + Send + Sync> Authenticator for F {
+    fn judge(&self, request: &AuthRequest) -> Verdict {
+        self(request).into()
+    }
+}
+
+/// An authenticator among the options.
+#[derive(Clone)]
+pub struct Gate(pub Arc<dyn Authenticator>);
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate(..)")
+    }
+}
+
+/// The security mechanism of a socket, and what it needs.
+#[derive(Clone, Debug, Default)]
+pub enum Security {
+    /// NULL: none.
+    #[default]
+    Null,
+    /// PLAIN, the side that shows a name and a password.
+    PlainClient {
+        /// The name, at most 255 octets.
+        user: Bytes,
+        /// The password, at most 255 octets.
+        password: Secret,
+    },
+    /// PLAIN, the side that judges them.
+    PlainServer(Gate),
+}
+
+impl Security {
+    /// Its name in the greeting.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Security::Null => "NULL",
+            Security::PlainClient { .. } | Security::PlainServer(_) => "PLAIN",
+        }
+    }
+
+    /// Is it the side that judges?
+    pub fn is_server(&self) -> bool {
+        matches!(self, Security::PlainServer(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_must_allow_and_the_second_knows_the_name() {
+        let (joe, anybody) = (Verdict::allow_as("joe"), Verdict::from(true));
+        assert_eq!(joe.clone().and(|| anybody.clone()), joe);
+        assert_eq!(anybody.and(|| joe.clone()), joe);
+        assert_eq!(joe.clone().and(|| Verdict::NotNow), Verdict::NotNow);
+        let unasked = || -> Verdict { panic!("no need to ask") };
+        assert_eq!(Verdict::Deny.and(unasked), Verdict::Deny);
+    }
+
+    #[test]
+    fn a_request_shows_no_password() {
+        let password = Secret::copy_from(b"secret");
+        let user = Bytes::from_static(b"joe");
+        let credentials = Credentials::Plain { user, password };
+        let request = AuthRequest::new(Bytes::new(), credentials);
+        let shown = format!("{request:?}");
+        assert!(
+            shown.contains("joe") && !shown.contains("secret"),
+            "{shown}"
+        );
+        assert_eq!(request.mechanism(), "PLAIN");
+    }
+}
