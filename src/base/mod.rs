@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod interest;
 pub mod message;
+pub mod option_table;
 pub mod options;
 pub mod secret;
 pub mod socket_type;

@@ -67,12 +67,37 @@ pub struct Options {
     pub backlog: u32,
     /// IP type of service (`IP_TOS`); 0: the system's.
     pub tos: u32,
+    /// Priority of our packets in this machine's queues (`SO_PRIORITY`); 0: the system's.
+    pub priority: u32,
+    /// Microseconds the kernel looks for packets itself (`SO_BUSY_POLL`); 0: the system's choice.
+    pub busy_poll_us: u32,
+    /// How long sent octets may stay unacknowledged before TCP gives a connection up
+    /// (`TCP_USER_TIMEOUT`); `None`: as the system is set.
+    pub user_timeout: Option<Duration>,
+    /// The network interface to bind to and connect through (`SO_BINDTODEVICE`).
+    pub device: Option<String>,
+    /// Which I/O threads of the context may serve it, a bit for each; 0: all.
+    pub affinity: u64,
+    /// After what not to connect again.
+    pub reconnect_stop: ReconnectStop,
+    /// What our READY says besides: names beginning with `X-`, and their values.
+    pub properties: Vec<(String, Bytes)>,
+    /// DEALER, ROUTER: the first message to each new peer.
+    pub hello: Option<Message>,
+    /// ROUTER: what is received, as if from a peer that came in, when it has gone.
+    pub disconnect_message: Option<Message>,
+    /// DEALER: what is received, as if from a peer we connected to, when the connection is lost.
+    pub hiccup_message: Option<Message>,
+    /// ROUTER: a message that cannot be routed is refused, not dropped.
+    pub mandatory: bool,
     /// ROUTER: what to do with a newcomer that calls itself as somebody already here.
     pub router_handover: bool,
     /// ROUTER, DEALER, REQ: send an empty message to each new peer.
     pub probe_router: bool,
     /// REQ: number each request on the wire, so that late answers are recognised.
     pub req_correlate: bool,
+    /// REQ: a new request gives up the one that is open.
+    pub req_relaxed: bool,
     /// XPUB: which subscriptions it shows.
     pub xpub_verbosity: Verbosity,
     /// XPUB: subscriptions are shown but not applied; the application says which count.
@@ -116,9 +141,21 @@ impl Default for Options {
             ipv6: false,
             backlog: 1024,
             tos: 0,
+            priority: 0,
+            busy_poll_us: 0,
+            user_timeout: None,
+            device: None,
+            affinity: 0,
+            reconnect_stop: ReconnectStop::default(),
+            properties: Vec::new(),
+            hello: None,
+            disconnect_message: None,
+            hiccup_message: None,
+            mandatory: true,
             router_handover: false,
             probe_router: false,
             req_correlate: false,
+            req_relaxed: false,
             xpub_verbosity: Verbosity::First,
             xpub_manual: false,
             no_drop: false,
@@ -168,9 +205,34 @@ impl Options {
         if self.handshakes_max == 0 {
             return wrong("max_handshakes: at least 1");
         }
+        if self.device.as_ref().is_some_and(|name| name.len() > 15) {
+            return wrong("device: at most 15 octets");
+        }
+        let octets = |(name, value): &(String, Bytes)| 5 + name.len() + value.len();
+        if self.properties.iter().map(octets).sum::<usize>() > PROPERTIES_OCTETS_MAX {
+            return wrong("property: at most 16 KiB in all");
+        }
+        for (name, _) in &self.properties {
+            let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.+".contains(&octet);
+            let known = name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case("X-"));
+            if !known || name.len() < 3 || name.len() > 255 || !name.bytes().all(fits) {
+                return wrong("property: a name of X- and letters, digits, or one of -_.+");
+            }
+        }
         Ok(())
     }
+
+    /// Says something more in our READY; a value said before under that name is replaced.
+    pub fn add_property(&mut self, name: &str, value: &[u8]) {
+        let same = |(known, _): &(String, Bytes)| known.eq_ignore_ascii_case(name);
+        self.properties.retain(|property| !same(property));
+        let value = Bytes::copy_from_slice(value);
+        self.properties.push((name.to_owned(), value));
+    }
 }
+
+/// Octets of all properties: a READY must be small enough for every peer's handshake.
+const PROPERTIES_OCTETS_MAX: usize = 16 << 10;
 
 /// The longest routing id (RFC 37, property `Identity`).
 const ROUTING_ID_OCTETS_MAX: usize = 255;
@@ -211,6 +273,25 @@ impl Default for Reconnect {
             max: Duration::from_secs(5),
         }
     }
+}
+
+/// After what a connected endpoint is given up, besides what ends it anyway.
+///
+/// ```
+/// use hubless::{Push, ReconnectStop};
+///
+/// let stop = ReconnectStop { refused: true, ..ReconnectStop::default() };
+/// let push = Push::builder().reconnect_stop(stop).build()?;
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReconnectStop {
+    /// Nobody listens there.
+    pub refused: bool,
+    /// The handshake failed, for whatever reason.
+    pub handshake_failed: bool,
+    /// A connection that was ready is lost.
+    pub lost: bool,
 }
 
 /// TCP keep-alive.

@@ -1,0 +1,466 @@
+//! Every option of libzmq, a row each. Read from its header and sources, in the order of its
+//! numbers; those from 93 on are drafts there.
+
+use super::{
+    Here, Lens,
+    OptionAccess::{Both, Get, Set},
+    OptionDefault, OptionKind,
+    OptionMoment::{Creation, FirstEndpoint, Live, Never, NextEndpoint},
+    OptionRow, OptionValue,
+    lens::{as_number, as_octets, as_text, millis, time},
+};
+use crate::base::{
+    options::{Keepalive, Linger, Options, Reconnect, ReconnectStop, Verbosity},
+    socket_type::SocketType::{self, *},
+};
+
+/// A row: name number kind access unit, default (ours: that), range, sockets, moment, here.
+macro_rules! rows {
+    ($($name:ident $number:literal $kind:ident $access:ident $unit:literal
+       $default:ident $(($given:literal))? $(ours $ours:expr)?,
+       $range:expr, $sockets:expr, $moment:ident, $here:expr;)+) => {
+        &[$(OptionRow {
+            name: stringify!($name),
+            number: $number,
+            kind: OptionKind::$kind,
+            access: $access,
+            unit: $unit,
+            default: rows!(@default $default $($given)?),
+            ours: rows!(@ours $($ours)?),
+            range: $range,
+            sockets: $sockets,
+            moment: $moment,
+            here: $here,
+        }),+]
+    };
+    (@default none) => { OptionDefault::None };
+    (@default n $given:literal) => { OptionDefault::Number($given) };
+    (@default s $given:literal) => { OptionDefault::Text($given) };
+    (@ours) => { None };
+    (@ours $ours:expr) => { Some(OptionDefault::Number($ours)) };
+}
+
+const INT_MAX: i64 = i32::MAX as i64;
+const ANY: (i64, i64) = (i32::MIN as i64, INT_MAX);
+const COUNT: (i64, i64) = (0, INT_MAX);
+const FROM_1: (i64, i64) = (1, INT_MAX);
+const WAIT: (i64, i64) = (-1, INT_MAX);
+const BIT: (i64, i64) = (0, 1);
+const OCTETS: (i64, i64) = (0, i64::MAX);
+const SHORT: (i64, i64) = (0, 255);
+
+const ALL: &[SocketType] = &[];
+const PUBS: &[SocketType] = &[Pub, XPub];
+const XPUB: &[SocketType] = &[XPub];
+const NAMED: &[SocketType] = &[Req, Dealer, Router];
+const CONFLATES: &[SocketType] = &[Dealer, Pull, Push, Pub, Sub];
+
+const PGM: Here = Here::Absent("no PGM, NORM or UDP here");
+const GSSAPI: Here = Here::Absent("no GSSAPI here");
+const VMCI: Here = Here::Absent("no VMCI here");
+const TLS: Here = Here::Absent("no WebSockets here");
+const SECURITY: Here = Here::Absent("no such security mechanism here");
+const RAW: Here = Here::Absent("no raw TCP here");
+
+const fn field(lens: Lens, how: &'static str) -> Here {
+    Here::Field(lens, how)
+}
+
+/// The options of sockets.
+pub(super) const SOCKET: &[OptionRow] = rows! {
+    AFFINITY 4 U64 Both "I/O threads, a bit each; 0: all" n(0), (0, i64::MAX), ALL, FirstEndpoint,
+        field(Lens::Other(|it| (it.affinity as i64).into(), set_affinity), "affinity");
+    ROUTING_ID 5 Octets Both "name" s(""), SHORT, NAMED, NextEndpoint,
+        field(Lens::Octets(|it| &mut it.routing_id), "routing_id");
+    SUBSCRIBE 6 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("subscribe");
+    UNSUBSCRIBE 7 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("unsubscribe");
+    RATE 8 Int Both "kbit/s" n(100), FROM_1, ALL, NextEndpoint, PGM;
+    RECOVERY_IVL 9 Int Both "ms" n(10000), COUNT, ALL, NextEndpoint, PGM;
+    SNDBUF 11 Int Both "octets; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
+        field(Lens::Size(|it| &mut it.send_buffer), "send_buffer");
+    RCVBUF 12 Int Both "octets; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
+        field(Lens::Size(|it| &mut it.recv_buffer), "recv_buffer");
+    RCVMORE 13 Int Get "yes or no" none, BIT, ALL, Never,
+        Here::Absent("messages are received whole");
+    FD 14 Int Get "descriptor" none, WAIT, ALL, Never,
+        Here::Absent("a socket has no descriptor that tells of messages");
+    EVENTS 15 Int Get "1: can receive, 2: can send" none, COUNT, ALL, Never, Here::Call("option");
+    TYPE 16 Int Get "libzmq's number" none, COUNT, ALL, Never, Here::Call("socket_type");
+    LINGER 17 Int Both "ms; -1: for ever" n(-1) ours 1000, WAIT, ALL, Live,
+        field(Lens::Other(|it| linger(it.linger).into(), set_linger), "linger");
+    RECONNECT_IVL 18 Int Both "ms; -1 or 0: never" n(100), WAIT, ALL, NextEndpoint,
+        field(Lens::Other(|it| reconnect(it).0.into(), set_reconnect), "reconnect");
+    BACKLOG 19 Int Both "connections" n(100) ours 1024, COUNT, ALL, NextEndpoint,
+        field(Lens::Count32(|it| &mut it.backlog), "backlog");
+    RECONNECT_IVL_MAX 21 Int Both "ms; 0: no longer than the first" n(0) ours 5000, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(|it| reconnect(it).1.into(), set_reconnect_max), "reconnect");
+    MAXMSGSIZE 22 I64 Both "octets; -1: no limit" n(-1) ours 1 << 30, (-1, i64::MAX), ALL, NextEndpoint,
+        field(Lens::Other(message_max, set_message_max), "max_message_size");
+    SNDHWM 23 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, NextEndpoint,
+        field(Lens::Count(|it| &mut it.send_hwm), "send_hwm");
+    RCVHWM 24 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, NextEndpoint,
+        field(Lens::Count(|it| &mut it.recv_hwm), "recv_hwm");
+    MULTICAST_HOPS 25 Int Both "hops" n(1), FROM_1, ALL, NextEndpoint, PGM;
+    RCVTIMEO 27 Int Both "ms; -1: for ever" n(-1), WAIT, ALL, Live,
+        field(Lens::Wait(|it| &mut it.recv_timeout), "recv_timeout");
+    SNDTIMEO 28 Int Both "ms; -1: for ever" n(-1), WAIT, ALL, Live,
+        field(Lens::Wait(|it| &mut it.send_timeout), "send_timeout");
+    IPV4ONLY 31 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint,
+        field(Lens::Not(|it| &mut it.ipv6), "ipv6");
+    LAST_ENDPOINT 32 Text Get "endpoint" s(""), OCTETS, ALL, Never, Here::Call("bind");
+    ROUTER_MANDATORY 33 Int Set "yes or no" n(0) ours 1, COUNT, &[Router], Live,
+        field(Lens::Flag(|it| &mut it.mandatory), "mandatory");
+    TCP_KEEPALIVE 34 Int Both "-1: the system's, 0: off, 1: on" n(-1), (-1, 1), ALL, NextEndpoint,
+        field(Lens::Other(keepalive, set_keepalive), "keepalive");
+    TCP_KEEPALIVE_CNT 35 Int Both "probes; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
+        field(Lens::Other(|it| probes(it).2.into(), set_probe_count), "keepalive");
+    TCP_KEEPALIVE_IDLE 36 Int Both "s; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
+        field(Lens::Other(|it| probes(it).0.into(), set_probe_idle), "keepalive");
+    TCP_KEEPALIVE_INTVL 37 Int Both "s; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
+        field(Lens::Other(|it| probes(it).1.into(), set_probe_interval), "keepalive");
+    TCP_ACCEPT_FILTER 38 Text Set "network" s(""), OCTETS, ALL, NextEndpoint,
+        Here::Absent("no filters here");
+    IMMEDIATE 39 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+        field(Lens::Flag(|it| &mut it.immediate), "immediate");
+    XPUB_VERBOSE 40 Int Set "yes or no" n(0), COUNT, XPUB, Live,
+        field(Lens::Other(|it| (it.xpub_verbosity != Verbosity::First).into(),
+            |it, value| set_verbosity(it, value, Verbosity::Subscriptions)), "verbosity");
+    ROUTER_RAW 41 Int Set "yes or no" n(0), COUNT, &[Router], NextEndpoint, RAW;
+    IPV6 42 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+        field(Lens::Flag(|it| &mut it.ipv6), "ipv6");
+    MECHANISM 43 Int Get "libzmq's number" n(0), COUNT, ALL, Never, Here::Call("option");
+    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
+    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ALL, NextEndpoint, SECURITY;
+    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ALL, NextEndpoint, SECURITY;
+    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
+    CURVE_PUBLICKEY 48 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
+    CURVE_SECRETKEY 49 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
+    CURVE_SERVERKEY 50 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
+    PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, NAMED, Live,
+        field(Lens::Flag(|it| &mut it.probe_router), "probe_router");
+    REQ_CORRELATE 52 Int Set "yes or no" n(0), COUNT, &[Req], Live,
+        field(Lens::Flag(|it| &mut it.req_correlate), "correlate");
+    REQ_RELAXED 53 Int Set "yes or no" n(0), COUNT, &[Req], Live,
+        field(Lens::Flag(|it| &mut it.req_relaxed), "relaxed");
+    CONFLATE 54 Int Both "yes or no" n(0), BIT, CONFLATES, NextEndpoint,
+        field(Lens::Flag(|it| &mut it.conflate), "conflate");
+    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ALL, NextEndpoint, SECURITY;
+    ROUTER_HANDOVER 56 Int Set "yes or no" n(0), COUNT, &[Router], Live,
+        field(Lens::Flag(|it| &mut it.router_handover), "handover");
+    TOS 57 Int Both "IP_TOS" n(0), SHORT, ALL, NextEndpoint,
+        field(Lens::Count32(|it| &mut it.tos), "tos");
+    IPC_FILTER_PID 58 Int Set "process" none, COUNT, ALL, NextEndpoint, Here::Absent("no filters here");
+    IPC_FILTER_UID 59 Int Set "user" none, COUNT, ALL, NextEndpoint, Here::Absent("no filters here");
+    IPC_FILTER_GID 60 Int Set "group" none, COUNT, ALL, NextEndpoint, Here::Absent("no filters here");
+    CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, 255), &[Router], NextEndpoint,
+        Here::Call("connect_as");
+    GSSAPI_SERVER 62 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
+    GSSAPI_PRINCIPAL 63 Text Both "name" s(""), SHORT, ALL, NextEndpoint, GSSAPI;
+    GSSAPI_SERVICE_PRINCIPAL 64 Text Both "name" s(""), SHORT, ALL, NextEndpoint, GSSAPI;
+    GSSAPI_PLAINTEXT 65 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
+    HANDSHAKE_IVL 66 Int Both "ms; 0: no limit" n(30000), COUNT, ALL, NextEndpoint,
+        field(Lens::Limit(|it| &mut it.handshake_timeout), "handshake_timeout");
+    SOCKS_PROXY 68 Text Both "host:port" s(""), OCTETS, ALL, NextEndpoint, Here::Absent("no proxies here");
+    XPUB_NODROP 69 Int Set "yes or no" n(0), COUNT, PUBS, Live,
+        field(Lens::Flag(|it| &mut it.no_drop), "no_drop");
+    XPUB_MANUAL 71 Int Set "yes or no" n(0), COUNT, XPUB, Live,
+        field(Lens::Flag(|it| &mut it.xpub_manual), "manual");
+    XPUB_WELCOME_MSG 72 Octets Set "message" s(""), OCTETS, PUBS, Live,
+        field(Lens::Body(|it| &mut it.welcome), "welcome");
+    STREAM_NOTIFY 73 Int Set "yes or no" n(1), BIT, ALL, NextEndpoint, RAW;
+    INVERT_MATCHING 74 Int Both "yes or no" n(0), ANY, &[Pub, XPub, Sub], Live,
+        field(Lens::Flag(|it| &mut it.invert_matching), "invert_matching");
+    HEARTBEAT_IVL 75 Int Both "ms; 0: never" n(0), COUNT, ALL, NextEndpoint,
+        field(Lens::Limit(|it| &mut it.heartbeat_interval), "heartbeat_interval");
+    HEARTBEAT_TTL 76 Int Both "ms, in tenths of a second" n(0), (0, 6_553_599), ALL, NextEndpoint,
+        field(Lens::Other(heartbeat_ttl, set_heartbeat_ttl), "heartbeat_ttl");
+    HEARTBEAT_TIMEOUT 77 Int Both "ms; -1: the interval" n(-1), WAIT, ALL, NextEndpoint,
+        field(Lens::Wait(|it| &mut it.heartbeat_timeout), "heartbeat_timeout");
+    XPUB_VERBOSER 78 Int Set "yes or no" n(0), COUNT, XPUB, Live,
+        field(Lens::Other(|it| (it.xpub_verbosity == Verbosity::All).into(),
+            |it, value| set_verbosity(it, value, Verbosity::All)), "verbosity");
+    CONNECT_TIMEOUT 79 Int Both "ms; 0: the system's" n(0), COUNT, ALL, NextEndpoint,
+        field(Lens::Limit(|it| &mut it.connect_timeout), "connect_timeout");
+    TCP_MAXRT 80 Int Both "ms; 0: the system's" n(0), COUNT, ALL, NextEndpoint,
+        field(Lens::Limit(|it| &mut it.user_timeout), "user_timeout");
+    THREAD_SAFE 81 Int Get "yes or no" n(0) ours 1, BIT, ALL, Never, Here::Call("option");
+    MULTICAST_MAXTPDU 84 Int Both "octets" n(1500), FROM_1, ALL, NextEndpoint, PGM;
+    VMCI_BUFFER_SIZE 85 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
+    VMCI_BUFFER_MIN_SIZE 86 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
+    VMCI_BUFFER_MAX_SIZE 87 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
+    VMCI_CONNECT_TIMEOUT 88 Int Set "ms" n(-1), WAIT, ALL, NextEndpoint, VMCI;
+    USE_FD 89 Int Both "descriptor" n(-1), WAIT, ALL, NextEndpoint, Here::Absent("no adoption here");
+    GSSAPI_PRINCIPAL_NAMETYPE 90 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
+    GSSAPI_SERVICE_PRINCIPAL_NAMETYPE 91 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
+    BINDTODEVICE 92 Text Both "interface" s(""), (0, 15), ALL, NextEndpoint,
+        field(Lens::Text(|it| &mut it.device), "device");
+    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
+    LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Absent("Windows only");
+    METADATA 95 Text Set "X-name:value" none, OCTETS, ALL, NextEndpoint,
+        field(Lens::Other(last_property, add_property), "property");
+    MULTICAST_LOOP 96 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint, PGM;
+    ROUTER_NOTIFY 97 Int Both "1: connect, 2: disconnect" n(0), (0, 3), &[Router], Live,
+        Here::Absent("a monitor tells who comes and goes");
+    XPUB_MANUAL_LAST_VALUE 98 Int Set "yes or no" n(0), COUNT, XPUB, Live,
+        Here::Absent("a message goes to all who subscribed");
+    SOCKS_USERNAME 99 Text Both "name" s(""), SHORT, ALL, NextEndpoint, Here::Absent("no proxies here");
+    SOCKS_PASSWORD 100 Text Both "password" s(""), SHORT, ALL, NextEndpoint, Here::Absent("no proxies here");
+    IN_BATCH_SIZE 101 Int Both "octets" n(8192), FROM_1, ALL, NextEndpoint,
+        Here::Absent("batches take the size that fits");
+    OUT_BATCH_SIZE 102 Int Both "octets" n(8192), FROM_1, ALL, NextEndpoint,
+        Here::Absent("batches take the size that fits");
+    WSS_KEY_PEM 103 Text Set "key" s(""), OCTETS, ALL, NextEndpoint, TLS;
+    WSS_CERT_PEM 104 Text Set "certificate" s(""), OCTETS, ALL, NextEndpoint, TLS;
+    WSS_TRUST_PEM 105 Text Set "certificates" s(""), OCTETS, ALL, NextEndpoint, TLS;
+    WSS_HOSTNAME 106 Text Set "name" s(""), OCTETS, ALL, NextEndpoint, TLS;
+    WSS_TRUST_SYSTEM 107 Int Set "yes or no" n(0), BIT, ALL, NextEndpoint, TLS;
+    ONLY_FIRST_SUBSCRIBE 108 Int Set "yes or no" n(0), COUNT, &[XPub, XSub], Live,
+        Here::Absent("only the first frame ever is a subscription");
+    RECONNECT_STOP 109 Int Both "1: refused, 2: handshake failed, 4: lost" n(0), (0, 7), ALL, NextEndpoint,
+        field(Lens::Other(reconnect_stop, set_reconnect_stop), "reconnect_stop");
+    HELLO_MSG 110 Octets Set "message" s(""), OCTETS, &[Dealer, Router], Live,
+        field(Lens::Body(|it| &mut it.hello), "hello");
+    DISCONNECT_MSG 111 Octets Set "message" s(""), OCTETS, &[Router], Live,
+        field(Lens::Body(|it| &mut it.disconnect_message), "disconnect_message");
+    PRIORITY 112 Int Both "SO_PRIORITY; 0: the system's" n(0), COUNT, ALL, NextEndpoint,
+        field(Lens::Count32(|it| &mut it.priority), "priority");
+    BUSY_POLL 113 Int Both "µs; 0: the system's" n(0), COUNT, ALL, NextEndpoint,
+        field(Lens::Count32(|it| &mut it.busy_poll_us), "busy_poll");
+    HICCUP_MSG 114 Octets Set "message" s(""), OCTETS, &[Dealer], Live,
+        field(Lens::Body(|it| &mut it.hiccup_message), "hiccup_message");
+    XSUB_VERBOSE_UNSUBSCRIBE 115 Int Set "yes or no" n(0), COUNT, &[XSub], Live,
+        Here::Absent("a cancellation is passed on when it is the last");
+    TOPICS_COUNT 116 Int Get "prefixes" none, COUNT, &[Pub, XPub, Sub, XSub], Never, Here::Call("option");
+    NORM_MODE 117 Int Both "libzmq's number" n(1), (0, 4), ALL, NextEndpoint, PGM;
+    NORM_UNICAST_NACK 118 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, PGM;
+    NORM_BUFFER_SIZE 119 Int Both "kB" n(2048), FROM_1, ALL, NextEndpoint, PGM;
+    NORM_SEGMENT_SIZE 120 Int Both "octets" n(1400), FROM_1, ALL, NextEndpoint, PGM;
+    NORM_BLOCK_SIZE 121 Int Both "segments" n(16), (1, 255), ALL, NextEndpoint, PGM;
+    NORM_NUM_PARITY 122 Int Both "segments" n(4), (0, 254), ALL, NextEndpoint, PGM;
+    NORM_NUM_AUTOPARITY 123 Int Both "segments" n(0), (0, 254), ALL, NextEndpoint, PGM;
+    NORM_PUSH 124 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, PGM;
+};
+
+/// The options of contexts.
+pub(super) const CONTEXT: &[OptionRow] = rows! {
+    IO_THREADS 1 Int Both "threads" n(1), FROM_1, ALL, Creation, Here::Call("ContextBuilder::io_threads");
+    MAX_SOCKETS 2 Int Both "sockets" n(1023) ours 65_535, FROM_1, ALL, Creation,
+        Here::Call("ContextBuilder::max_sockets");
+    SOCKET_LIMIT 3 Int Get "sockets" n(65535), COUNT, ALL, Never,
+        Here::Absent("the limit is that of descriptors");
+    THREAD_PRIORITY 3 Int Set "priority" n(-1), COUNT, ALL, Creation, THREADS;
+    THREAD_SCHED_POLICY 4 Int Both "policy" n(-1), COUNT, ALL, Creation, THREADS;
+    MAX_MSGSZ 5 Int Both "octets" n(2147483647), COUNT, ALL, Creation,
+        Here::Absent("a socket's max_message_size does that");
+    MSG_T_SIZE 6 Int Get "octets" n(64), COUNT, ALL, Never, Here::Absent("a message is no array of octets");
+    THREAD_AFFINITY_CPU_ADD 7 Int Set "processor" none, COUNT, ALL, Creation, THREADS;
+    THREAD_AFFINITY_CPU_REMOVE 8 Int Set "processor" none, COUNT, ALL, Creation, THREADS;
+    THREAD_NAME_PREFIX 9 Text Both "name" s(""), (0, 16), ALL, Creation, THREADS;
+    ZERO_COPY_RECV 10 Int Both "yes or no" n(1), BIT, ALL, Creation,
+        Here::Absent("large bodies are read in place, small ones copied");
+    IPV6 42 Int Both "yes or no" n(0), BIT, ALL, Creation, Here::Absent("a socket's ipv6 does that");
+    BLOCKY 70 Int Both "yes or no" n(1), BIT, ALL, Creation, Here::Absent("a socket's linger does that");
+};
+
+const THREADS: Here = Here::Absent("I/O threads are scheduled as the system likes");
+
+fn set_affinity(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.affinity = as_number(value).unsigned_abs();
+    Ok(())
+}
+
+fn linger(linger: Linger) -> i64 {
+    match linger {
+        Linger::Drop => 0,
+        Linger::For(time) => millis(time),
+        Linger::Forever => -1,
+    }
+}
+
+fn set_linger(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.linger = match time(as_number(value)) {
+        None => Linger::Forever,
+        Some(time) if time.is_zero() => Linger::Drop,
+        Some(time) => Linger::For(time),
+    };
+    Ok(())
+}
+
+fn reconnect(it: &Options) -> (i64, i64) {
+    match it.reconnect {
+        Reconnect::Never => (-1, 0),
+        Reconnect::Backoff { min, max } => (millis(min), millis(max)),
+    }
+}
+
+fn set_reconnect(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.reconnect = match (time(as_number(value)), it.reconnect) {
+        (None, _) => Reconnect::Never,
+        (Some(min), _) if min.is_zero() => Reconnect::Never,
+        (Some(min), Reconnect::Never) => Reconnect::Backoff { min, max: min },
+        (Some(min), Reconnect::Backoff { max, .. }) => Reconnect::Backoff {
+            min,
+            max: max.max(min),
+        },
+    };
+    Ok(())
+}
+
+fn set_reconnect_max(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    let longest = time(as_number(value)).unwrap_or_default();
+    if let Reconnect::Backoff { min, max } = &mut it.reconnect {
+        *max = longest.max(*min);
+    }
+    Ok(())
+}
+
+fn message_max(it: &Options) -> OptionValue {
+    match it.message_octets_max {
+        u64::MAX => OptionValue::Number(-1),
+        octets => i64::try_from(octets).unwrap_or(i64::MAX).into(),
+    }
+}
+
+fn set_message_max(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.message_octets_max = u64::try_from(as_number(value)).unwrap_or(u64::MAX);
+    Ok(())
+}
+
+fn keepalive(it: &Options) -> OptionValue {
+    OptionValue::Number(match it.keepalive {
+        Keepalive::System => -1,
+        Keepalive::Off => 0,
+        Keepalive::On { .. } => 1,
+    })
+}
+
+fn set_keepalive(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.keepalive = match (as_number(value), it.keepalive) {
+        (0, _) => Keepalive::Off,
+        (1, on @ Keepalive::On { .. }) => on,
+        (1, _) => Keepalive::On {
+            idle: None,
+            interval: None,
+            count: None,
+        },
+        _ => Keepalive::System,
+    };
+    Ok(())
+}
+
+/// Idle and interval in seconds, and count; -1 what the system says.
+fn probes(it: &Options) -> (i64, i64, i64) {
+    match it.keepalive {
+        Keepalive::On {
+            idle,
+            interval,
+            count,
+        } => {
+            let seconds =
+                |time: Option<std::time::Duration>| time.map_or(-1, |time| time.as_secs() as i64);
+            (
+                seconds(idle),
+                seconds(interval),
+                count.map_or(-1, i64::from),
+            )
+        }
+        _ => (-1, -1, -1),
+    }
+}
+
+/// The times of probes say something only where probes are sent.
+const NO_PROBES: &str = "TCP_KEEPALIVE must be 1 first";
+
+fn set_probe_idle(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    match &mut it.keepalive {
+        Keepalive::On { idle, .. } => *idle = seconds(value)?,
+        _ => return unless_none(value),
+    }
+    Ok(())
+}
+
+fn set_probe_interval(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    match &mut it.keepalive {
+        Keepalive::On { interval, .. } => *interval = seconds(value)?,
+        _ => return unless_none(value),
+    }
+    Ok(())
+}
+
+fn set_probe_count(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    match &mut it.keepalive {
+        Keepalive::On { count, .. } => *count = u32::try_from(as_number(value)).ok(),
+        _ => return unless_none(value),
+    }
+    Ok(())
+}
+
+fn unless_none(value: &OptionValue) -> Result<(), &'static str> {
+    if as_number(value) < 0 {
+        return Ok(());
+    }
+    Err(NO_PROBES)
+}
+
+fn seconds(value: &OptionValue) -> Result<Option<std::time::Duration>, &'static str> {
+    match as_number(value) {
+        0 => Err("at least one second"),
+        number => Ok(u64::try_from(number)
+            .ok()
+            .map(std::time::Duration::from_secs)),
+    }
+}
+
+fn set_verbosity(it: &mut Options, value: &OptionValue, to: Verbosity) -> Result<(), &'static str> {
+    it.xpub_verbosity = if as_number(value) > 0 {
+        to
+    } else {
+        Verbosity::First
+    };
+    Ok(())
+}
+
+fn heartbeat_ttl(it: &Options) -> OptionValue {
+    it.heartbeat_ttl.map_or(0, millis).into()
+}
+
+fn set_heartbeat_ttl(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    let tenths = as_number(value) / 100;
+    it.heartbeat_ttl = time(tenths * 100).filter(|time| !time.is_zero());
+    Ok(())
+}
+
+fn last_property(it: &Options) -> OptionValue {
+    let mut text = String::new();
+    if let Some((name, value)) = it.properties.last() {
+        text = format!("{name}:{}", String::from_utf8_lossy(value));
+    }
+    text.as_str().into()
+}
+
+fn add_property(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    let text = as_text(&as_octets(value)).unwrap_or_default();
+    let (name, value) = text.split_once(':').ok_or("it takes X-name:value")?;
+    it.add_property(name, value.as_bytes());
+    Ok(())
+}
+
+fn reconnect_stop(it: &Options) -> OptionValue {
+    let ReconnectStop {
+        refused,
+        handshake_failed,
+        lost,
+    } = it.reconnect_stop;
+    let bits = i64::from(refused) | i64::from(handshake_failed) << 1 | i64::from(lost) << 2;
+    bits.into()
+}
+
+fn set_reconnect_stop(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    let bits = as_number(value);
+    it.reconnect_stop = ReconnectStop {
+        refused: bits & 1 != 0,
+        handshake_failed: bits & 2 != 0,
+        lost: bits & 4 != 0,
+    };
+    Ok(())
+}
