@@ -13,7 +13,7 @@ use crate::{
         auth::{AuthRequest, Authenticator, Credentials, Gate, Security, Verdict},
         error::Error,
         message::Message,
-        options::{Keepalive, Linger, Options, Reconnect, Verbosity},
+        options::{Keepalive, Linger, Options, Reconnect, ReconnectStop, Verbosity},
         secret::Secret,
     },
     core::Socket,
@@ -62,6 +62,10 @@ impl<S: TypedSocket> Builder<S> {
             S::TYPE,
             self.options,
         )?))
+    }
+
+    pub(super) fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
     }
 
     /// The context it belongs to, instead of the shared one.
@@ -253,6 +257,53 @@ impl<S: TypedSocket> Builder<S> {
         };
         self
     }
+
+    /// Priority of its packets in the queues of this machine (`SO_PRIORITY`). Linux.
+    pub fn priority(mut self, priority: u32) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// How long the kernel looks for packets itself, in whole microseconds (`SO_BUSY_POLL`).
+    /// Linux.
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.options.busy_poll_us = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// How long sent octets may stay unacknowledged before TCP gives a connection up
+    /// (`TCP_USER_TIMEOUT`). Linux. Default: as the system is set.
+    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.user_timeout = timeout.into();
+        self
+    }
+
+    /// The network interface to bind to and connect through, e.g. `eth0` (`SO_BINDTODEVICE`).
+    /// Linux.
+    pub fn device(mut self, name: impl Into<String>) -> Self {
+        self.options.device = Some(name.into());
+        self
+    }
+
+    /// Which I/O threads of the context may serve it, a bit for each, the first being the lowest.
+    /// Default 0: all.
+    pub fn affinity(mut self, io_threads: u64) -> Self {
+        self.options.affinity = io_threads;
+        self
+    }
+
+    /// After what a connected endpoint is given up.
+    pub fn reconnect_stop(mut self, stop: ReconnectStop) -> Self {
+        self.options.reconnect_stop = stop;
+        self
+    }
+
+    /// Says something about us in the handshake: a name beginning with `X-`, and its value. The
+    /// peer finds it among the [`properties`](crate::PeerInfo::properties).
+    pub fn property(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.options.add_property(name, value.as_ref());
+        self
+    }
 }
 
 /// Options that some types have: one row each.
@@ -277,6 +328,16 @@ options_of_some! {
         "Send an empty message to each new peer, so that a ROUTER knows of us before we say anything.";
     (Req) correlate(correlate: bool) => req_correlate = correlate,
         "Number each request on the wire. The peer must be a REP, or return what it does not know.";
+    (Req) relaxed(relaxed: bool) => req_relaxed = relaxed,
+        "A new request gives up the one that is open, instead of waiting for its end.";
+    (Router) mandatory(mandatory: bool) => mandatory = mandatory,
+        "A message that cannot be routed is refused. Default true; if false, it is dropped.";
+    (Dealer Router) hello(message: impl Into<Message>) => hello = Some(message.into()),
+        "The first message to each new peer, whenever it is connected.";
+    (Router) disconnect_message(message: impl Into<Message>) => disconnect_message = Some(message.into()),
+        "What is received, as if from a peer that came in, when its connection has ended.";
+    (Dealer) hiccup_message(message: impl Into<Message>) => hiccup_message = Some(message.into()),
+        "What is received, as if from a peer we connected to, when the connection is lost.";
     (Router) handover(handover: bool) => router_handover = handover,
         "A newcomer with a routing id that is taken takes it over; the old connection is closed. Default: the newcomer is refused.";
     (XPub) verbosity(verbosity: Verbosity) => xpub_verbosity = verbosity,

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, task::Waker, time::Duration};
 
+use bytes::Bytes;
+
 use crate::{
     base::{endpoint::Endpoint, error::Error},
     core::{Connected, Place, Socket},
@@ -27,6 +29,19 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// As [`begin`](Connection::begin), with the name the peer is to have.
+    pub(super) fn begin_as(
+        socket: &Arc<Socket>,
+        endpoint: &Endpoint,
+        name: Option<Bytes>,
+    ) -> Result<Connection, Error> {
+        let connected = socket.connect_as(endpoint, name)?;
+        Ok(Connection {
+            socket: Arc::clone(socket),
+            connected,
+        })
+    }
+
     pub(super) fn begin(socket: &Arc<Socket>, endpoint: &Endpoint) -> Result<Connection, Error> {
         let connected = socket.connect(endpoint)?;
         Ok(Connection {

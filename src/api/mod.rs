@@ -5,6 +5,7 @@ mod connection;
 mod context;
 mod control;
 mod monitor;
+mod options;
 mod owner;
 mod poller;
 mod proxy;

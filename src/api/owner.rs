@@ -12,7 +12,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, RecvError, SendError},
         message::Message,
-        options::Linger,
+        options::{Linger, Options},
         time::Time,
     },
     core::{Place, Socket, To},
@@ -39,6 +39,14 @@ impl Drop for Owner {
 impl Owner {
     pub(super) fn now(&self) -> Time {
         self.socket.context().metal().now()
+    }
+
+    /// Changes one option.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Options)) -> Result<(), Error> {
+        self.socket.change(|options| {
+            change(options);
+            Ok(())
+        })
     }
 
     fn deadline(&self, timeout: Option<Duration>) -> Option<Time> {
@@ -70,7 +78,7 @@ impl Owner {
         if self.socket.send_plain(to, &message) {
             return Ok(());
         }
-        self.send_within(to, message, self.socket.options().send_timeout)
+        self.send_within(to, message, self.socket.send_timeout())
     }
 
     pub(super) fn send_within(
@@ -97,7 +105,7 @@ impl Owner {
     }
 
     pub(super) fn recv(&self) -> Result<Received, RecvError> {
-        self.recv_within(self.socket.options().recv_timeout)
+        self.recv_within(self.socket.recv_timeout())
     }
 
     pub(super) fn recv_within(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {

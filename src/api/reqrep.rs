@@ -41,8 +41,8 @@ impl Req {
     /// `TimedOut` if a timeout was set, `Closed`. After each of them but the last the socket can
     /// ask again.
     pub fn request(&self, message: impl Into<Message>) -> Result<Message, Error> {
-        let options = self.owner.socket.options();
-        self.exchange(message.into(), options.send_timeout, options.recv_timeout)
+        let socket = &self.owner.socket;
+        self.exchange(message.into(), socket.send_timeout(), socket.recv_timeout())
     }
 
     /// Asks and waits for the answer, at most `timeout` in all.

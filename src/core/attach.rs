@@ -19,16 +19,18 @@ use super::{
     link::Link,
     socket::Socket,
     state::{Phase, State},
+    terms::Terms,
 };
 use crate::{
     base::{
         endpoint::Endpoint,
+        error::{Error, ErrorKind},
         event::{EventKind, PeerInfo, Reason},
         tuning,
     },
     pattern::{Announcement, Peer},
     pipe::{Lane, Store},
-    wire::{Revision, encode_subscription},
+    wire::{Revision, encode_subscription, frame::encode},
 };
 
 /// What the core knows of a peer; the pattern knows the rest.
@@ -114,7 +116,7 @@ pub(super) struct Newcomer<'a> {
     pub(super) known: Option<(usize, u64)>,
 }
 
-impl Socket {
+impl Terms {
     /// The two lanes of a network peer: what we send, what we receive.
     pub(super) fn network_lanes(&self) -> (Arc<Lane>, Arc<Lane>) {
         let options = &self.options;
@@ -122,7 +124,9 @@ impl Socket {
         let received = Lane::new(Store::Messages, options.recv_hwm, options.conflate);
         (Arc::new(out), Arc::new(received))
     }
+}
 
+impl Socket {
     /// A handshake is done: the peer takes its place.
     ///
     /// # Errors
@@ -169,6 +173,9 @@ impl Socket {
         let mut first = Vec::new();
         for topic in state.pattern.subscriptions() {
             encode_subscription(newcomer.revision, true, &topic, &mut first);
+        }
+        if let Some(hello) = &self.terms().options.hello {
+            encode(hello.frames(), &mut first);
         }
         state.link(key, newcomer, &first, bells);
         state.follow(self, bells);
@@ -235,6 +242,29 @@ impl Socket {
 }
 
 impl State {
+    /// Can the next peer have this name?
+    ///
+    /// # Errors
+    /// `InvalidOption`.
+    pub(super) fn check_name(&self, name: Option<&Bytes>) -> Result<(), Error> {
+        let wrong = |what| Err(Error::new(ErrorKind::InvalidOption, what));
+        match name {
+            None => Ok(()),
+            Some(name) if name.is_empty() || name.len() > 255 || name[0] == 0 => {
+                wrong("a name has 1 to 255 octets, the first not zero")
+            }
+            Some(name) if self.pattern.find(name).is_some() => wrong("that name is taken"),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// ROUTER: a new peer has this name, whatever it calls itself.
+    pub(super) fn name_peer(&mut self, key: usize, name: Option<Bytes>) {
+        if let Some(name) = name {
+            self.with_pattern(|pattern, peers, _| pattern.name(peers, key, name));
+        }
+    }
+
     /// A new peer with these lanes: what we send, what we receive.
     pub(super) fn attach(
         &mut self,

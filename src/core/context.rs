@@ -115,20 +115,36 @@ impl Context {
         act(&mut self.registry.lock())
     }
 
-    /// The reactor with the fewest sockets. Reactors are made up to the number of I/O threads.
-    pub(super) fn reactor(&self) -> io::Result<Handle> {
+    /// The reactor with the fewest sockets, among those whose bit is in `affinity` (0: all).
+    /// Reactors are made up to the number of I/O threads.
+    pub(super) fn reactor(&self, affinity: u64) -> io::Result<Handle> {
+        let fits = |number: usize| affinity == 0 || (number < 64 && affinity >> number & 1 == 1);
         let mut registry = self.registry.lock();
-        if registry.reactors.len() < self.io_threads {
+        let made = registry.reactors.len();
+        let last = (made..self.io_threads).any(fits);
+        let here = (0..made).any(fits);
+        if !last && !here {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "affinity: none of the context's I/O threads",
+            ));
+        }
+        while registry.reactors.len() < self.io_threads && last {
+            let number = registry.reactors.len();
             let (reactor, handle) = Reactor::new(Arc::clone(&self.metal))?;
             self.metal.run(reactor)?;
             registry.reactors.push(handle.clone());
-            return Ok(handle);
+            if fits(number) {
+                return Ok(handle);
+            }
         }
         let least = registry
             .reactors
             .iter()
-            .min_by_key(|handle| handle.load())
-            .cloned();
+            .enumerate()
+            .filter(|(number, _)| fits(*number))
+            .min_by_key(|(_, handle)| handle.load())
+            .map(|(_, handle)| handle.clone());
         least.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -254,7 +270,7 @@ impl Context {
             registry.sockets.clone()
         });
         for socket in sockets.iter().filter_map(Weak::upgrade) {
-            socket.close(linger.unwrap_or(socket.options().linger));
+            socket.close(linger.unwrap_or(socket.terms().options.linger));
         }
     }
 

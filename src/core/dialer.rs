@@ -21,13 +21,14 @@ use super::{
     pollset::PollSet,
     session::{Fare, Session},
     socket::Socket,
+    terms::Terms,
 };
 use crate::{
     base::{
         auth::Verdict,
         endpoint::{Endpoint, Host, IpcEndpoint, Port},
         event::{EventKind, Reason},
-        options::Reconnect,
+        options::{Options, Reconnect},
         time::Time,
         tuning,
     },
@@ -46,6 +47,7 @@ pub(crate) struct Dialer {
     /// The peer, from the start; with `immediate` only while connected.
     pub(super) peer: Option<(usize, u64)>,
     pub(super) closing: Option<Closing>,
+    terms: Arc<Terms>,
     dial: Dial,
     /// Addresses not tried yet in this attempt.
     addresses: VecDeque<Address>,
@@ -80,6 +82,7 @@ impl Dialer {
         endpoint: Arc<Endpoint>,
         lanes: (Arc<Lane>, Arc<Lane>),
         peer: Option<(usize, u64)>,
+        terms: Arc<Terms>,
     ) -> Dialer {
         Dialer {
             id,
@@ -87,6 +90,7 @@ impl Dialer {
             lanes,
             peer,
             closing: None,
+            terms,
             dial: Dial::Waiting(Time::START),
             addresses: VecDeque::new(),
             failures: 0,
@@ -113,7 +117,7 @@ impl Dialer {
     /// Begins an attempt: looks the address up if it is a name.
     fn dial(&mut self, socket: &Socket, set: &PollSet, entry: usize, bells: &mut Bells) -> Fate {
         // With `immediate` each connection is a new peer, and too many may have left unread.
-        if socket.options.immediate && socket.room_for_newcomers() == 0 {
+        if self.terms.options.immediate && socket.room_for_newcomers() == 0 {
             let now = socket.context.metal.now();
             self.dial = Dial::Waiting(now + tuning::HANDSHAKES_PAUSE);
             return Fate::Stays;
@@ -140,7 +144,7 @@ impl Dialer {
                                 }]);
                             }
                         };
-                        let ipv6 = socket.options.ipv6;
+                        let ipv6 = self.terms.options.ipv6;
                         socket
                             .context
                             .metal
@@ -212,14 +216,15 @@ impl Dialer {
             }
         };
         while let Some(address) = self.addresses.pop_front() {
-            let connected = metal.connect(&address, from.as_ref(), &socket.options);
+            let connected = metal.connect(&address, from.as_ref(), &self.terms.options);
             let watched = connected.and_then(|stream| {
                 set.selector.register(stream.source(), entry)?;
                 Ok(stream)
             });
             match watched {
                 Ok(stream) => {
-                    let deadline = socket
+                    let deadline = self
+                        .terms
                         .options
                         .connect_timeout
                         .map(|limit| metal.now() + limit);
@@ -237,6 +242,10 @@ impl Dialer {
             None,
             bells,
         );
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        if refused && self.terms.options.reconnect_stop.refused {
+            return self.stop(socket, Reason::Io(error), bells);
+        }
         self.retry(socket, Reason::Io(error), bells)
     }
 
@@ -258,7 +267,7 @@ impl Dialer {
                 .metal
                 .interface(name)
                 .into_iter()
-                .find(|address| address.is_ipv4() || socket.options.ipv6),
+                .find(|address| address.is_ipv4() || self.terms.options.ipv6),
             host => socket.context.address_of(host, port),
         };
         let mut address = address.ok_or_else(|| {
@@ -270,7 +279,7 @@ impl Dialer {
 
     /// Waits before the next attempt, if there is to be one.
     fn retry(&mut self, socket: &Socket, reason: Reason, bells: &mut Bells) -> Fate {
-        let Reconnect::Backoff { min, max } = socket.options.reconnect else {
+        let Reconnect::Backoff { min, max } = self.terms.options.reconnect else {
             return self.stop(socket, reason, bells);
         };
         let metal = &socket.context.metal;
@@ -407,7 +416,7 @@ impl Dialer {
             return Fate::Stays;
         };
         let lanes = (Arc::clone(&self.lanes.0), Arc::clone(&self.lanes.1));
-        let session = Session::new(socket, &self.endpoint, stream, lanes, self.peer, now);
+        let session = Session::new(&self.terms, &self.endpoint, stream, lanes, self.peer, now);
         socket.tell(
             EventKind::Connected,
             &self.endpoint,
@@ -460,13 +469,24 @@ impl Dialer {
         let Dial::Session(mut session) = std::mem::replace(&mut self.dial, Dial::Resolving) else {
             return Fate::Stays;
         };
-        let immediate = socket.options.immediate;
+        let Options {
+            immediate,
+            reconnect,
+            reconnect_stop,
+            ..
+        } = self.terms.options;
         let done = self.closing.is_some() && self.lanes.0.is_finished();
-        let stops = !fault.retry || done || socket.options.reconnect == Reconnect::Never;
+        let stops = !fault.retry
+            || done
+            || reconnect == Reconnect::Never
+            || (reconnect_stop.handshake_failed && fault.in_handshake)
+            || (reconnect_stop.lost && session.link.is_serving());
+        let hiccup = &socket.terms().options.hiccup_message;
+        session.leave_word(socket, hiccup.as_ref(), bells);
         session.end(socket, &fault.reason, immediate || stops, bells);
         if immediate {
             self.peer = None;
-            self.lanes = socket.network_lanes();
+            self.lanes = self.terms.network_lanes();
         }
         if stops {
             return self.stop(socket, fault.reason.clone(), bells);

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 use super::{
     bells::Bells,
     dialer::Dialer,
@@ -35,6 +37,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     list: Vec<End>,
+    /// What was last bound or connected.
+    last: Option<Arc<Endpoint>>,
     /// Messages thrown away in closing.
     unsent: u64,
 }
@@ -70,12 +74,13 @@ impl Socket {
             return Ok(endpoint.clone());
         }
         let failed = |error| Error::from_io(endpoint.to_string(), error);
-        let address = self.bind_address(endpoint)?;
+        let terms = self.terms();
+        let address = self.bind_address(endpoint, terms.options.ipv6)?;
         self.net().map_err(failed)?;
         let acceptor = self
             .context
             .metal
-            .listen(&address, &self.options)
+            .listen(&address, &terms.options)
             .map_err(|error| {
                 let mut bells = Bells::default();
                 let told = Arc::new(std::io::Error::from(error.kind()));
@@ -92,7 +97,7 @@ impl Socket {
         };
         let id = self.context.next_serial();
         self.note_end(id, endpoint, &real, true, None);
-        let listener = Listener::new(id, Arc::new(real.clone()), acceptor);
+        let listener = Listener::new(id, Arc::new(real.clone()), acceptor, terms);
         self.submit(vec![Job::Listen(Box::new(listener))]);
         Ok(real)
     }
@@ -102,24 +107,44 @@ impl Socket {
     /// # Errors
     /// Only for what can be judged now: the endpoint, a closed socket, no descriptors.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connected, Error> {
+        let named = self.take_next_name();
+        self.connect_as(endpoint, named)
+    }
+
+    /// Connects to a peer that a ROUTER shall call `named`, whatever it calls itself.
+    ///
+    /// # Errors
+    /// As [`connect`](Socket::connect); `InvalidOption` if the name is taken or cannot be one.
+    pub fn connect_as(
+        &self,
+        endpoint: &Endpoint,
+        named: Option<Bytes>,
+    ) -> Result<Connected, Error> {
         endpoint.check_connect()?;
         self.check_open(endpoint)?;
         let id = self.context.next_serial();
         if let Endpoint::Inproc(name) = endpoint {
-            let peer = self.connect_inproc(name, endpoint)?;
+            let peer = self.connect_inproc(name, endpoint, named)?;
             self.note_end(id, endpoint, endpoint, false, Some(peer));
             return Ok(Connected { endpoint: id });
         }
         self.net()
             .map_err(|error| Error::from_io(endpoint.to_string(), error))?;
         let shared = Arc::new(endpoint.clone());
-        let lanes = self.network_lanes();
+        let terms = self.terms();
+        let lanes = terms.network_lanes();
         let mut peer = None;
-        if !self.options.immediate {
+        if terms.options.immediate && named.is_some() {
+            let what = "with `immediate`, a peer cannot be named before it is there";
+            return Err(Error::new(ErrorKind::InvalidOption, what));
+        }
+        if !terms.options.immediate {
             let mut bells = Bells::default();
             let mut state = self.state.lock();
             let both = (Arc::clone(&lanes.0), Arc::clone(&lanes.1));
+            state.check_name(named.as_ref())?;
             let (key, serial) = state.attach(self, &shared, both);
+            state.name_peer(key, named);
             state.attached[key].served = true;
             peer = Some((key, serial));
             state.follow(self, &mut bells);
@@ -128,7 +153,7 @@ impl Socket {
             bells.ring(self);
         }
         self.note_end(id, endpoint, endpoint, false, peer);
-        let dialer = Dialer::new(id, shared, lanes, peer);
+        let dialer = Dialer::new(id, shared, lanes, peer, terms);
         self.submit(vec![Job::Dial(Box::new(dialer))]);
         Ok(Connected { endpoint: id })
     }
@@ -182,7 +207,7 @@ impl Socket {
                 self.context.forget_waiting(&[serial]);
             }
         } else {
-            let until = self.linger_until(self.options.linger);
+            let until = self.linger_until(self.terms().options.linger);
             bells.jobs.push(Job::Shut {
                 endpoint: Some(end.id),
                 until,
@@ -353,7 +378,9 @@ impl Socket {
             bound,
             peer,
         };
-        self.state.lock().ends.list.push(end);
+        let mut state = self.state.lock();
+        state.ends.last = Some(Arc::clone(&end.real));
+        state.ends.list.push(end);
     }
 
     fn check_open(&self, endpoint: &Endpoint) -> Result<(), Error> {
@@ -373,7 +400,7 @@ impl Socket {
     }
 
     /// What a bound endpoint means on this machine.
-    fn bind_address(&self, endpoint: &Endpoint) -> Result<Address, Error> {
+    fn bind_address(&self, endpoint: &Endpoint, ipv6: bool) -> Result<Address, Error> {
         let nowhere = || Error::new(ErrorKind::AddressNotAvailable, endpoint.to_string());
         match endpoint {
             Endpoint::Tcp(TcpEndpoint { host, port, .. }) => {
@@ -382,12 +409,11 @@ impl Socket {
                     Port::Any => 0,
                 };
                 let mut address = match host {
-                    Host::Any if self.options.ipv6 => ([0u16; 8], port).into(),
+                    Host::Any if ipv6 => ([0u16; 8], port).into(),
                     Host::Any => ([0u8; 4], port).into(),
-                    Host::Name(name) => self
-                        .context
-                        .local_address(name, self.options.ipv6)
-                        .ok_or_else(nowhere)?,
+                    Host::Name(name) => {
+                        self.context.local_address(name, ipv6).ok_or_else(nowhere)?
+                    }
                     host => self.context.address_of(host, port).ok_or_else(nowhere)?,
                 };
                 address.set_port(port);
@@ -407,7 +433,7 @@ impl Socket {
         if let Some(net) = self.net.get() {
             return Ok(net);
         }
-        let reactor = self.context.reactor()?;
+        let reactor = self.context.reactor(self.terms().options.affinity)?;
         let mut guard = self.set.lock();
         if let Some(net) = self.net.get() {
             return Ok(net);
@@ -464,6 +490,11 @@ impl Ends {
     /// Messages were thrown away.
     pub(super) fn note_unsent(&mut self, messages: u64) {
         self.unsent += messages;
+    }
+
+    /// What was last bound or connected, as it came to be.
+    pub(super) fn last(&self) -> Option<Arc<Endpoint>> {
+        self.last.clone()
     }
 
     /// A connected endpoint's peer was replaced by another.

@@ -43,14 +43,15 @@ impl Socket {
     }
 
     fn mechanism_verdict(&self, request: &AuthRequest) -> Verdict {
-        match (&self.options.security, &request.credentials) {
+        let terms = self.terms();
+        match (&terms.options.security, &request.credentials) {
             (Security::PlainServer(gate), Credentials::Plain { .. }) => gate.0.judge(request),
             _ => true.into(),
         }
     }
 
     fn verdict(&self, request: &AuthRequest) -> Verdict {
-        match &self.options.authenticator {
+        match &self.terms().options.authenticator {
             Some(gate) => gate.0.judge(request),
             None => true.into(),
         }

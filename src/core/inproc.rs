@@ -16,6 +16,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{
     attach::Wire,
     bells::{Bells, Remote, Word},
@@ -57,15 +59,19 @@ impl Socket {
     /// Connects to a name, now or as soon as somebody takes it.
     pub(super) fn connect_inproc(
         &self,
-        name: &str,
+        inproc: &str,
         endpoint: &Endpoint,
+        name: Option<Bytes>,
     ) -> Result<(usize, u64), Error> {
-        let options = &self.options;
+        let terms = self.terms();
+        let options = &terms.options;
         let lane = |hwm| Arc::new(Lane::new(Store::Messages, hwm, options.conflate));
         let lanes = (lane(options.send_hwm), lane(options.recv_hwm));
         let mut bells = Bells::default();
         let mut state = self.state.lock();
+        state.check_name(name.as_ref())?;
         let (key, serial) = state.attach(self, &Arc::new(endpoint.clone()), lanes);
+        state.name_peer(key, name);
         state.follow(self, &mut bells);
         state.peer_came(&mut bells);
         drop(state);
@@ -75,7 +81,7 @@ impl Socket {
             key,
             serial,
         };
-        if let Some(binder) = self.context.find_name(name, waiting) {
+        if let Some(binder) = self.context.find_name(inproc, waiting) {
             self.join(&binder, key, serial);
         }
         Ok((key, serial))
@@ -109,8 +115,9 @@ impl Socket {
             bells.ring(self);
             return;
         }
-        out.set_hwm(sum(self.options.send_hwm, binder.options.recv_hwm));
-        received.set_hwm(sum(binder.options.send_hwm, self.options.recv_hwm));
+        let (ours, bound) = (self.terms(), binder.terms());
+        out.set_hwm(sum(ours.options.send_hwm, bound.options.recv_hwm));
+        received.set_hwm(sum(bound.options.send_hwm, ours.options.recv_hwm));
 
         // Their side first: it has to know where to ring us before we ring it.
         let mut their_bells = Bells::default();
@@ -127,10 +134,8 @@ impl Socket {
         theirs.attached[their_key].wire = wire;
         theirs.attached[their_key].came_in = true;
         theirs.attached[their_key].info = Some(info(self, &endpoint));
-        let identity = named(self.socket_type, &self.options);
-        let ready = theirs.with_pattern(|pattern, peers, effects| {
-            pattern.ready(peers, their_key, &identity, effects)
-        });
+        let identity = named(self.socket_type, &ours.options);
+        let ready = theirs.inproc_ready(binder, their_key, &identity);
         if ready.is_err() {
             // Gone before anybody knew of it: nothing is to be told.
             theirs.attached[their_key].wire = Wire::None;
@@ -179,10 +184,8 @@ impl Socket {
                 };
                 state.attached[key].wire = wire;
                 state.attached[key].info = Some(info(binder, &endpoint));
-                let identity = named(binder.socket_type, &binder.options);
-                let ready = state.with_pattern(|pattern, peers, effects| {
-                    pattern.ready(peers, key, &identity, effects)
-                });
+                let identity = named(binder.socket_type, &bound.options);
+                let ready = state.inproc_ready(self, key, &identity);
                 match ready {
                     Ok(()) => {
                         for topic in state.pattern.subscriptions() {
@@ -242,7 +245,7 @@ impl Socket {
         drop(state);
         bells.ring(self);
         if let (Endpoint::Inproc(name), false) = (&*endpoint, came_in) {
-            if let Ok(peer) = self.connect_inproc(name, &endpoint) {
+            if let Ok(peer) = self.connect_inproc(name, &endpoint, None) {
                 self.state.lock().ends.move_peer((key, serial), peer);
             }
         }
@@ -280,11 +283,11 @@ fn sum(sender: usize, receiver: usize) -> usize {
 }
 
 /// What a socket calls itself towards a peer in the same process.
-fn named(socket_type: crate::base::socket_type::SocketType, options: &Options) -> bytes::Bytes {
+fn named(socket_type: crate::base::socket_type::SocketType, options: &Options) -> Bytes {
     if socket_type.announces_identity() {
         options.routing_id.clone()
     } else {
-        bytes::Bytes::new()
+        Bytes::new()
     }
 }
 
@@ -294,7 +297,7 @@ fn info(peer: &Socket, endpoint: &Endpoint) -> Arc<PeerInfo> {
         local: endpoint.to_string(),
         remote: endpoint.to_string(),
         socket_type: Some(peer.socket_type),
-        identity: named(peer.socket_type, &peer.options),
+        identity: named(peer.socket_type, &peer.terms().options),
         ..PeerInfo::default()
     })
 }

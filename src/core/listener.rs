@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc};
 
-use super::{bells::Bells, socket::Socket};
+use super::{bells::Bells, socket::Socket, terms::Terms};
 use crate::{
     base::{endpoint::Endpoint, event::EventKind, time::Time, tuning},
     reactor::metal::{Acceptor, Stream},
@@ -18,16 +18,23 @@ pub(crate) struct Listener {
     pub(super) id: u64,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) acceptor: Box<dyn Acceptor>,
+    pub(super) terms: Arc<Terms>,
     /// Nothing is accepted before.
     rests_until: Option<Time>,
 }
 
 impl Listener {
-    pub(super) fn new(id: u64, endpoint: Arc<Endpoint>, acceptor: Box<dyn Acceptor>) -> Listener {
+    pub(super) fn new(
+        id: u64,
+        endpoint: Arc<Endpoint>,
+        acceptor: Box<dyn Acceptor>,
+        terms: Arc<Terms>,
+    ) -> Listener {
         Listener {
             id,
             endpoint,
             acceptor,
+            terms,
             rests_until: None,
         }
     }

@@ -19,6 +19,7 @@ mod session;
 mod socket;
 mod spin;
 mod state;
+mod terms;
 mod wait;
 mod watch;
 

@@ -33,7 +33,7 @@ use crate::{
         time::Time,
     },
     engine::Fault,
-    reactor::metal::{Metal, Ready, Selector, SourceId, Stream},
+    reactor::metal::{Metal, Ready, Selector, SourceId},
 };
 
 /// One socket's connections.
@@ -167,7 +167,8 @@ impl PollSet {
         let key = ready.token;
         match self.take(key) {
             What::Listener(mut listener) => {
-                let handshakes = socket.options.handshakes_max;
+                let terms = Arc::clone(&listener.terms);
+                let handshakes = terms.options.handshakes_max;
                 let room = handshakes.saturating_sub(self.handshakes);
                 let room = room.min(socket.room_for_newcomers());
                 let (streams, more) = listener.accept(socket, room, now, bells);
@@ -175,7 +176,9 @@ impl PollSet {
                 let fate = if more { Fate::More } else { Fate::Stays };
                 self.settle(key, What::Listener(listener), fate);
                 for stream in streams {
-                    self.accept(socket, id, &endpoint, stream, now, bells);
+                    let lanes = terms.network_lanes();
+                    let session = Session::new(&terms, &endpoint, stream, lanes, None, now);
+                    self.accept(socket, id, &endpoint, session, now, bells);
                 }
             }
             What::Dialer(mut dialer) => {
@@ -231,13 +234,11 @@ impl PollSet {
         socket: &Socket,
         listener: u64,
         endpoint: &Arc<Endpoint>,
-        stream: Box<dyn Stream>,
+        session: Session,
         now: Time,
         bells: &mut Bells,
     ) {
-        let source = stream.source();
-        let lanes = socket.network_lanes();
-        let session = Session::new(socket, endpoint, stream, lanes, None, now);
+        let source = session.link.stream.source();
         let info = Arc::clone(&session.info);
         socket.tell(EventKind::Accepted, endpoint, Some(&info), bells);
         let accepted = Accepted {
@@ -292,6 +293,8 @@ impl PollSet {
             Fare::More => return Fate::More,
         };
         self.unregister(accepted.session.link.stream.source());
+        let goodbye = &socket.terms().options.disconnect_message;
+        accepted.session.leave_word(socket, goodbye.as_ref(), bells);
         accepted.session.end(socket, &fault.reason, true, bells);
         Fate::Ends
     }

@@ -21,6 +21,7 @@ use super::{
     gate::Question,
     link::{Flushed, Link},
     socket::Socket,
+    terms::Terms,
 };
 use crate::{
     base::{
@@ -87,7 +88,7 @@ thread_local! {
 impl Session {
     /// A session on a stream that is connected. `lanes`: what we send, what we receive.
     pub(super) fn new(
-        socket: &Socket,
+        terms: &Terms,
         endpoint: &Arc<Endpoint>,
         stream: Box<dyn Stream>,
         lanes: (Arc<Lane>, Arc<Lane>),
@@ -102,7 +103,7 @@ impl Session {
             ..PeerInfo::default()
         };
         Session {
-            engine: Engine::new(Arc::clone(&socket.config), now),
+            engine: Engine::new(Arc::clone(&terms.config), now),
             link: Arc::new(Link::new(stream, lanes.0)),
             received: lanes.1,
             endpoint: Arc::clone(endpoint),
@@ -476,6 +477,17 @@ impl Session {
                 in_handshake: true,
                 retry: true,
             }),
+        }
+    }
+
+    /// The connection is over: the application shall find `word` behind what the peer has sent,
+    /// if it was ready.
+    pub(super) fn leave_word(&self, socket: &Socket, word: Option<&Message>, bells: &mut Bells) {
+        if let (Some(word), Some((key, serial)), true) = (word, self.peer, self.link.is_serving()) {
+            let mut batch = VecDeque::from([word.clone()]);
+            if self.received.push_batch(&mut batch) {
+                socket.note_readable(key, serial, bells);
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use super::{
     pollset::PollSet,
     spin::Spin,
     state::{Left, Phase, Refused, State},
+    terms::Standing,
     wait::Place,
 };
 use crate::{
@@ -37,7 +38,6 @@ use crate::{
         stats::LaneStats,
         sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
     },
-    engine,
     pattern::{Peer, Received, Refusal, Route},
     reactor::Handle,
 };
@@ -51,8 +51,7 @@ pub struct Socket {
     pub(super) receives: bool,
     /// Each message goes to one peer, and that is all there is to it.
     sends_plain: bool,
-    pub(super) options: Options,
-    pub(super) config: Arc<engine::Config>,
+    pub(super) standing: Standing,
     pub(super) state: Biased<State>,
     /// Held while subscriptions are told to inproc peers, so that they keep their order.
     pub(super) announcing: Mutex<()>,
@@ -137,9 +136,8 @@ impl Socket {
                 socket_type,
                 SocketType::Push | SocketType::Dealer | SocketType::Pair
             ),
-            config: Arc::new(engine::Config::from_options(socket_type, &options)),
             state: Biased::new(Rank::Socket, State::new(socket_type, &options, random)),
-            options,
+            standing: Standing::new(socket_type, options),
             announcing: Mutex::new(Rank::Announce, ()),
             set: Mutex::new(Rank::PollSet, None),
             net: OnceLock::new(),
@@ -167,11 +165,6 @@ impl Socket {
     /// Has it ever left the process?
     pub fn is_on_network(&self) -> bool {
         self.net.get().is_some()
-    }
-
-    /// Its options.
-    pub fn options(&self) -> &Options {
-        &self.options
     }
 
     /// Its context.

@@ -87,7 +87,7 @@ impl Config {
         Config {
             socket_type,
             identity: options.routing_id.clone(),
-            properties: Vec::new(),
+            properties: options.properties.clone(),
             handshake_timeout: options.handshake_timeout,
             heartbeat_interval: options.heartbeat_interval,
             heartbeat_timeout: options.heartbeat_timeout,

@@ -111,6 +111,10 @@ impl Rules for Dealer {
     fn can_send(&mut self, peers: &mut Peers) -> bool {
         self.outlet.has_room(peers)
     }
+
+    fn adopt(&mut self, options: &Options) {
+        self.probe = options.probe_router;
+    }
 }
 
 #[cfg(test)]

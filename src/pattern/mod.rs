@@ -200,6 +200,11 @@ pub(crate) trait Rules {
         let _ = peers;
         false
     }
+
+    /// Options were changed.
+    fn adopt(&mut self, options: &Options) {
+        let _ = options;
+    }
 }
 
 impl Pattern {
@@ -220,6 +225,11 @@ impl Pattern {
             SocketType::Dealer => Pattern::Dealer(dealer::Dealer::new(options)),
             SocketType::Router => Pattern::Router(Box::new(router::Router::new(options, random))),
         }
+    }
+
+    /// Options were changed: those that act at once do.
+    pub fn adopt(&mut self, options: &Options) {
+        each!(self, it => it.adopt(options));
     }
 
     /// A peer's lanes exist.
@@ -354,6 +364,13 @@ impl Pattern {
         }
     }
 
+    /// ROUTER: a peer that was just attached has this name, which is free.
+    pub fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
+        if let Pattern::Router(router) = self {
+            router.name(peers, key, name);
+        }
+    }
+
     /// REP: answers along `route`. An answer to a peer that is gone or full is dropped and
     /// counted, as libzmq does.
     pub fn reply(
@@ -413,6 +430,15 @@ impl Pattern {
         match self {
             Pattern::Subscribe(subscribe) => subscribe.topics(),
             _ => Vec::new(),
+        }
+    }
+
+    /// How many different topics are subscribed to.
+    pub fn topics(&self) -> usize {
+        match self {
+            Pattern::Publish(publish) => publish.topics(),
+            Pattern::Subscribe(subscribe) => subscribe.topics().len(),
+            _ => 0,
         }
     }
 

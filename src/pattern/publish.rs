@@ -136,6 +136,11 @@ impl Publish {
         self.subscribed
     }
 
+    /// How many different topics are subscribed to.
+    pub(super) fn topics(&self) -> usize {
+        self.topics.topics()
+    }
+
     /// Subscribes. Answers whether the application shall see it.
     fn add(&mut self, key: usize, topic: &[u8]) -> Result<bool, Reason> {
         let added = self.topics.subscribe(topic, key);
@@ -215,10 +220,12 @@ impl Publish {
                 self.notices.push(None, topic, false);
             }
         });
-        if self.manual {
-            self.asked
-                .remove_peer(key, |topic, _| self.notices.push(None, topic, false));
-        }
+        // Manual mode may have been left since they asked.
+        self.asked.remove_peer(key, |topic, _| {
+            if self.manual {
+                self.notices.push(None, topic, false);
+            }
+        });
     }
 
     /// Finds out whom a message goes to.
@@ -335,6 +342,15 @@ impl Rules for Publish {
 
     fn can_recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> bool {
         self.shows && (!self.notices.is_empty() || self.inlet.has_some(peers, effects))
+    }
+
+    fn adopt(&mut self, options: &Options) {
+        self.verbosity = options.xpub_verbosity;
+        self.manual = self.shows && options.xpub_manual;
+        self.no_drop = options.no_drop;
+        self.stuck = self.stuck.filter(|_| options.no_drop);
+        self.invert = options.invert_matching;
+        self.welcome = options.welcome.clone();
     }
 
     /// Nobody is waited for; but with `no_drop`, the subscriber that was full must have room.

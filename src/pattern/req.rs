@@ -31,7 +31,10 @@ pub struct Req {
     outlet: Outlet,
     inlet: Inlet,
     state: State,
+    /// For the open request, and for the next one.
     correlate: bool,
+    correlate_next: bool,
+    relaxed: bool,
     next_id: u32,
     probe: bool,
     /// Peers whose connections are being made anew; nothing goes to them until they are lost.
@@ -61,6 +64,8 @@ impl Req {
             inlet: Inlet::default(),
             state: State::Idle,
             correlate: options.req_correlate,
+            correlate_next: options.req_correlate,
+            relaxed: options.req_relaxed,
             next_id: random as u32,
             probe: options.probe_router,
             shunned: Vec::new(),
@@ -171,6 +176,12 @@ impl Rules for Req {
         self.inlet.detach(peers, key, effects);
     }
 
+    fn adopt(&mut self, options: &Options) {
+        self.correlate_next = options.req_correlate;
+        self.relaxed = options.req_relaxed;
+        self.probe = options.probe_router;
+    }
+
     fn readable(&mut self, key: usize) {
         self.inlet.readable(key);
     }
@@ -186,8 +197,12 @@ impl Rules for Req {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         if matches!(self.state, State::Asked(asked) if !asked.lost) {
-            return Err(Refusal::Busy);
+            if !self.relaxed {
+                return Err(Refusal::Busy);
+            }
+            self.abandon(peers, effects);
         }
+        self.correlate = self.correlate_next;
         // Before the request leaves: an inproc peer may answer while we are still in here.
         self.inlet.drain(peers, effects);
         let id = self.next_id;

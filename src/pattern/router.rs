@@ -26,6 +26,8 @@ pub struct Router {
     names: HashMap<Bytes, usize>,
     next_name: u32,
     handover: bool,
+    /// What cannot be routed is refused, not dropped.
+    mandatory: bool,
     probe: bool,
     /// No frames: what stands behind the frames of a message whose first was its address.
     nothing: Message,
@@ -39,6 +41,7 @@ impl Router {
             names: HashMap::new(),
             next_name: random as u32,
             handover: options.router_handover,
+            mandatory: options.mandatory,
             probe: options.probe_router,
             nothing: Message::new(),
         }
@@ -58,8 +61,39 @@ impl Router {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let key = self.find(identity).ok_or(Refusal::Unroutable)?;
-        push(peers, key, &[], message, effects)
+        self.route(peers, identity, &[], message, effects)
+    }
+
+    /// A peer that was just attached has this name.
+    pub(super) fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
+        self.names.insert(name.clone(), key);
+        peers[key].identity = name;
+    }
+
+    #[inline]
+    fn route(
+        &self,
+        peers: &mut Peers,
+        identity: &[u8],
+        head: &[Frame],
+        message: &Message,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let Some(key) = self.find(identity) else {
+            return if self.mandatory {
+                Err(Refusal::Unroutable)
+            } else {
+                Ok(())
+            };
+        };
+        if !self.mandatory {
+            // A lane that is full counts what it misses.
+            if let Ok(accepted) = peers[key].out.push_or_drop(head, message) {
+                effects.pushed.push((key, accepted));
+            }
+            return Ok(());
+        }
+        push(peers, key, head, message, effects)
     }
 
     /// A name for who calls itself nothing.
@@ -133,11 +167,10 @@ impl Rules for Router {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let (name, rest) = message.frames().split_first().ok_or(Refusal::Unroutable)?;
-        let key = self.find(name).ok_or(Refusal::Unroutable)?;
-        if rest.is_empty() {
+        if rest.is_empty() && self.find(name).is_some() {
             return Ok(());
         }
-        push(peers, key, rest, &self.nothing, effects)
+        self.route(peers, name, rest, &self.nothing, effects)
     }
 
     #[inline]
@@ -151,6 +184,12 @@ impl Rules for Router {
 
     fn can_recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> bool {
         self.inlet.has_some(peers, effects)
+    }
+
+    fn adopt(&mut self, options: &Options) {
+        self.handover = options.router_handover;
+        self.mandatory = options.mandatory;
+        self.probe = options.probe_router;
     }
 
     /// Always, for whether there is room depends on whom it is sent to.

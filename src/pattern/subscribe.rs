@@ -91,6 +91,10 @@ impl Rules for Subscribe {
         self.publishers.add(key, true);
     }
 
+    fn adopt(&mut self, options: &Options) {
+        self.invert = options.invert_matching;
+    }
+
     fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
         self.publishers.remove(key);
         self.inlet.detach(peers, key, effects);

@@ -24,6 +24,7 @@ pub(super) fn connect(
     options: &Options,
 ) -> io::Result<Box<dyn Stream>> {
     let socket = socket::new(Domain::for_address(to), Some(Protocol::TCP))?;
+    bind_device(&socket, options)?;
     tune(&socket, to.is_ipv6(), options)?;
     if let Some(from) = from {
         // An earlier connection from there, still in TIME_WAIT, must not be in our way.
@@ -42,6 +43,7 @@ pub(super) fn connect(
 /// Address in use or not ours, descriptors run out.
 pub(super) fn listen(at: SocketAddr, options: &Options) -> io::Result<Box<dyn Acceptor>> {
     let socket = socket::new(Domain::for_address(at), Some(Protocol::TCP))?;
+    bind_device(&socket, options)?;
     // Buffers too: the window is agreed upon before a connection is accepted.
     tune(&socket, at.is_ipv6(), options)?;
     if at.is_ipv6() {
@@ -87,6 +89,49 @@ fn tune(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<()> {
     }
     if options.tos != 0 {
         mark(socket, ipv6, options.tos)?;
+    }
+    tune_for_linux(socket, options)
+}
+
+/// Binds to a network interface, if the options name one; accepted sockets inherit it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn bind_device(socket: &Socket, options: &Options) -> io::Result<()> {
+    match &options.device {
+        Some(name) => socket.bind_device(Some(name.as_bytes())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn bind_device(_: &Socket, options: &Options) -> io::Result<()> {
+    match options.device {
+        Some(_) => Err(io::ErrorKind::Unsupported.into()),
+        None => Ok(()),
+    }
+}
+
+/// What only Linux can be told. Elsewhere that is an error, if it is asked for.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn tune_for_linux(socket: &Socket, options: &Options) -> io::Result<()> {
+    if options.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(options.user_timeout)?;
+    }
+    if options.priority != 0 {
+        socket.set_priority(options.priority)?;
+    }
+    #[cfg(target_os = "linux")]
+    if options.busy_poll_us != 0 {
+        socket.set_busy_poll(options.busy_poll_us)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn tune_for_linux(_: &Socket, options: &Options) -> io::Result<()> {
+    let asked =
+        options.user_timeout.is_some() || options.priority != 0 || options.busy_poll_us != 0;
+    if asked {
+        return Err(io::ErrorKind::Unsupported.into());
     }
     Ok(())
 }
@@ -336,6 +381,9 @@ mod tests {
                 count: Some(3),
             },
             tos: 0x28,
+            user_timeout: Some(Duration::from_secs(21)),
+            priority: 4,
+            busy_poll_us: if cfg!(target_os = "linux") { 50 } else { 0 },
             ..Options::default()
         };
         let listener = socket::new(Domain::IPV4, None).expect("descriptors are left");
@@ -356,9 +404,54 @@ mod tests {
         assert_eq!(far.tcp_keepalive_interval().expect("tcp").as_secs(), 7);
         assert_eq!(far.tcp_keepalive_retries().expect("tcp"), 3);
         assert_eq!(far.tos_v4().expect("ip"), 0x28);
+        let patience = far.tcp_user_timeout().expect("tcp");
+        assert_eq!(patience, Some(Duration::from_secs(21)));
+        assert_eq!(far.priority().expect("a socket"), 4);
+        assert_eq!(far.busy_poll().expect("a socket"), 50);
         // Linux counts its own overhead in, and doubles.
         assert!((48 << 10..=96 << 10).contains(&far.send_buffer_size().expect("a socket")));
         assert!((40 << 10..=80 << 10).contains(&far.recv_buffer_size().expect("a socket")));
+    }
+
+    #[test]
+    fn a_device_is_bound_to() {
+        let mut options = Options {
+            device: Some("lo".into()),
+            ..Options::default()
+        };
+        let acceptor = match listen(on("127.0.0.1:0"), &options) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                println!("skipped: {error}");
+                return;
+            }
+            bound => bound.expect("the loopback is there"),
+        };
+        let at = bound(&*acceptor);
+        let (near, far) = testing::connected(&*acceptor, || connect(at, None, &options));
+        for end in [near.source(), far.source()] {
+            let device = sys::same_socket(end).device().expect("a socket");
+            assert_eq!(device, Some(b"lo".to_vec()));
+        }
+        options.device = Some("nosuch0".into());
+        listen(on("127.0.0.1:0"), &options)
+            .map(drop)
+            .expect_err("there is none");
+    }
+
+    #[test]
+    fn the_backlog_holds_so_many() {
+        // Linux lets one more in than it is told. Who finds no room waits, unanswered.
+        let options = Options {
+            backlog: 1,
+            ..Options::default()
+        };
+        let acceptor = listen(on("127.0.0.1:0"), &options).expect("free");
+        let at = bound(&*acceptor);
+        let begin = || connect(at, None, &options).expect("under way");
+        let streams: Vec<_> = std::iter::repeat_with(begin).take(8).collect();
+        let stands = |stream: &Box<dyn Stream>| stream.finish_connect().is_ok();
+        let standing = streams.iter().filter(|stream| stands(stream)).count();
+        assert!((1..=3).contains(&standing), "{standing}");
     }
 
     #[test]

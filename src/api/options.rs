@@ -1,0 +1,177 @@
+//! Options of sockets that exist: what can be changed, and libzmq's options by name.
+
+use std::time::Duration;
+
+use super::{
+    builder::Builder,
+    connection::Connection,
+    sockets::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, TypedSocket, XPub, XSub},
+};
+use crate::base::{
+    endpoint::IntoEndpoint,
+    error::{Error, ErrorKind},
+    message::Message,
+    option_table::{OptionRow, OptionValue},
+    options::{Linger, Verbosity},
+};
+
+/// The row of that name.
+fn row(name: &str) -> Result<&'static OptionRow, Error> {
+    OptionRow::named(name).ok_or_else(|| Error::new(ErrorKind::InvalidOption, name))
+}
+
+impl<S: TypedSocket> Builder<S> {
+    /// Sets an option by libzmq's name, to libzmq's value: times are milliseconds, yes and no are
+    /// 1 and 0. `docs/OPTIONS.md` has them all, and the call of ours for each.
+    ///
+    /// ```
+    /// use hubless::Push;
+    ///
+    /// let push = Push::builder().option("ZMQ_SNDHWM", 10)?.option("ZMQ_LINGER", -1)?.build()?;
+    /// let refused = Push::builder().option("ZMQ_RATE", 100).unwrap_err();
+    /// assert_eq!(refused.to_string(), "option out of range: RATE: no PGM, NORM or UDP here");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidOption`: no such option, one that cannot act here, is another type's, or is no
+    /// setting (as `SUBSCRIBE`); a value of another kind or out of range.
+    pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Result<Self, Error> {
+        let row = row(name)?;
+        if row.set(self.options_mut(), S::TYPE, &value.into())? {
+            return Ok(self);
+        }
+        Err(row.wrong("it is told to a socket that exists"))
+    }
+}
+
+macro_rules! changeable {
+    ($($kind:ident)+) => {$(
+        impl $kind {
+            /// How long `send` waits from now on; `None`: for ever.
+            ///
+            /// # Errors
+            /// `Closed`.
+            pub fn set_send_timeout(
+                &self,
+                timeout: impl Into<Option<Duration>>,
+            ) -> Result<(), Error> {
+                let timeout = timeout.into();
+                self.owner.change(|options| options.send_timeout = timeout)
+            }
+
+            /// How long `recv` waits from now on; `None`: for ever.
+            ///
+            /// # Errors
+            /// `Closed`.
+            pub fn set_recv_timeout(
+                &self,
+                timeout: impl Into<Option<Duration>>,
+            ) -> Result<(), Error> {
+                let timeout = timeout.into();
+                self.owner.change(|options| options.recv_timeout = timeout)
+            }
+
+            /// How long it goes on delivering once it is closed or dropped.
+            ///
+            /// # Errors
+            /// `Closed`.
+            pub fn set_linger(&self, linger: Linger) -> Result<(), Error> {
+                self.owner.change(|options| options.linger = linger)
+            }
+
+            /// Sets an option by libzmq's name, to libzmq's value. When it takes effect stands in
+            /// `docs/OPTIONS.md`: at once, or for what is bound and connected from now on.
+            ///
+            /// # Errors
+            /// `InvalidOption`: no such option, one that cannot act here, is another type's, is
+            /// only read, or is settled already; a value of another kind or out of range.
+            /// `Closed`.
+            pub fn set_option(
+                &self,
+                name: &str,
+                value: impl Into<OptionValue>,
+            ) -> Result<(), Error> {
+                self.owner.socket.set_option(row(name)?, &value.into())
+            }
+
+            /// The value of an option, by libzmq's name.
+            ///
+            /// # Errors
+            /// `InvalidOption`: no such option, or it cannot be read here.
+            pub fn option(&self, name: &str) -> Result<OptionValue, Error> {
+                self.owner.socket.option(row(name)?)
+            }
+        }
+    )+};
+}
+
+changeable!(Pair Pub Sub Req Rep Dealer Router Pull Push XPub XSub);
+
+/// Options that some types can change: one row each.
+macro_rules! changeable_of_some {
+    ($(($($kind:ident)+) $name:ident($value:ident: $type:ty) => $field:ident = $set:expr, $doc:literal;)+) => {$($(
+        impl $kind {
+            #[doc = $doc]
+            ///
+            /// # Errors
+            /// `Closed`.
+            pub fn $name(&self, $value: $type) -> Result<(), Error> {
+                self.owner.change(|options| options.$field = $set)
+            }
+        }
+    )+)+};
+}
+
+changeable_of_some! {
+    (XPub) set_verbosity(verbosity: Verbosity) => xpub_verbosity = verbosity,
+        "Which subscriptions are shown from now on.";
+    (XPub) set_manual(manual: bool) => xpub_manual = manual,
+        "Whether subscriptions are only shown, and `subscribe` applies them. Those that were made stay.";
+    (Pub XPub) set_no_drop(wait: bool) => no_drop = wait,
+        "Whether a subscriber at its mark makes the send wait, instead of losing the message.";
+    (Pub XPub) set_welcome(message: Option<Message>) => welcome = message,
+        "The first message for each subscriber that comes from now on.";
+    (Pub XPub Sub) set_invert_matching(invert: bool) => invert_matching = invert,
+        "Whether what does not match is delivered. Set it on both sides.";
+    (Router) set_handover(handover: bool) => router_handover = handover,
+        "Whether a newcomer takes over a routing id that is taken.";
+    (Router) set_mandatory(mandatory: bool) => mandatory = mandatory,
+        "Whether a message that cannot be routed is refused; else it is dropped.";
+    (Req) set_relaxed(relaxed: bool) => req_relaxed = relaxed,
+        "Whether a new request gives up the one that is open.";
+    (Req) set_correlate(correlate: bool) => req_correlate = correlate,
+        "Whether the requests from now on are numbered on the wire.";
+    (Dealer Router Req) set_probe_router(probe: bool) => probe_router = probe,
+        "Whether each new peer is sent an empty message.";
+}
+
+impl Router {
+    /// Connects to a peer that shall be called `name` here, whatever it calls itself: messages
+    /// can be sent to it at once.
+    ///
+    /// ```
+    /// use hubless::{Dealer, Router};
+    ///
+    /// let dealer = Dealer::new()?;
+    /// let at = dealer.bind("tcp://127.0.0.1:0")?;
+    /// let router = Router::new()?;
+    /// router.connect_as(&at, "ann")?;
+    /// router.send_to("ann", "hello")?;
+    /// assert_eq!(dealer.recv()?[0], "hello");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidOption` if the name is taken, empty, longer than 255 octets or begins with a zero,
+    /// or the socket is `immediate`; else as [`connect`](Router::connect).
+    pub fn connect_as(
+        &self,
+        endpoint: impl IntoEndpoint,
+        name: impl AsRef<[u8]>,
+    ) -> Result<Connection, Error> {
+        let name = bytes::Bytes::copy_from_slice(name.as_ref());
+        let endpoint = endpoint.into_endpoint()?;
+        Connection::begin_as(&self.owner.socket, &endpoint, Some(name))
+    }
+}

@@ -1,0 +1,236 @@
+//! The options of a socket as they stand.
+//!
+//! ```text
+//!   change ──► terms ◄── bind, connect: an endpoint keeps the terms that it was made with
+//!     │          ▲
+//!     │          └────── what peers get when they come, how long a socket lingers: looked up
+//!     ├──► the waits of send and recv: two numbers, read without a lock
+//!     └──► the pattern, under the socket's lock
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    bells::Bells,
+    socket::Socket,
+    state::{Phase, State},
+};
+use crate::{
+    base::{
+        error::{Error, ErrorKind},
+        option_table::{Here, OptionMoment, OptionRow, OptionValue},
+        options::Options,
+        socket_type::SocketType,
+        sync::{AtomicU64, Mutex, Ordering, Rank},
+    },
+    engine,
+    pipe::Accepted,
+};
+
+/// What an endpoint is bound or connected with.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) options: Options,
+    pub(super) config: Arc<engine::Config>,
+}
+
+/// Where a socket keeps its terms.
+#[derive(Debug)]
+pub(super) struct Standing {
+    terms: Mutex<Arc<Terms>>,
+    /// Nanoseconds that a send and a receive may wait.
+    send_timeout: AtomicU64,
+    recv_timeout: AtomicU64,
+    /// The name of the next peer that is connected.
+    next_name: Mutex<Option<Bytes>>,
+}
+
+impl Standing {
+    pub(super) fn new(socket_type: SocketType, options: Options) -> Standing {
+        Standing {
+            send_timeout: AtomicU64::new(nanos(options.send_timeout)),
+            recv_timeout: AtomicU64::new(nanos(options.recv_timeout)),
+            terms: Mutex::new(Rank::Leaf, Arc::new(Terms::new(socket_type, options))),
+            next_name: Mutex::new(Rank::Leaf, None),
+        }
+    }
+}
+
+impl Terms {
+    fn new(socket_type: SocketType, options: Options) -> Terms {
+        let config = engine::Config::from_options(socket_type, &options);
+        Terms {
+            config: Arc::new(config),
+            options,
+        }
+    }
+}
+
+impl Socket {
+    /// The terms as they stand now.
+    pub(super) fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.standing.terms.lock())
+    }
+
+    /// The options as they stand now.
+    pub fn options(&self) -> Options {
+        self.terms().options.clone()
+    }
+
+    /// How long a send waits.
+    pub fn send_timeout(&self) -> Option<Duration> {
+        limit(&self.standing.send_timeout)
+    }
+
+    /// How long a receive waits.
+    pub fn recv_timeout(&self) -> Option<Duration> {
+        limit(&self.standing.recv_timeout)
+    }
+
+    /// Changes options: what is live takes effect at once, the rest with the next bind or
+    /// connect.
+    ///
+    /// # Errors
+    /// `InvalidOption` if one is out of range, `Closed`; then nothing is changed.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut Options) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Err(ErrorKind::Closed.into());
+        }
+        let mut options = self.options();
+        change(&mut options)?;
+        options.check()?;
+        state.pattern.adopt(&options);
+        let Standing {
+            terms,
+            send_timeout,
+            recv_timeout,
+            ..
+        } = &self.standing;
+        send_timeout.store(nanos(options.send_timeout), Ordering::Relaxed);
+        recv_timeout.store(nanos(options.recv_timeout), Ordering::Relaxed);
+        *terms.lock() = Arc::new(Terms::new(self.socket_type, options));
+        // What was refused may be taken now.
+        state.wake_one_of_each(&mut bells);
+        drop(state);
+        bells.ring(self);
+        Ok(())
+    }
+
+    /// Sets an option of libzmq's.
+    ///
+    /// # Errors
+    /// `InvalidOption`: it cannot act here, is not for this type, is only read, or not settable
+    /// any more; a value of another kind or out of range. `Closed`.
+    pub fn set_option(&self, row: &OptionRow, value: &OptionValue) -> Result<(), Error> {
+        row.check(self.socket_type, value)?;
+        if row.moment == OptionMoment::FirstEndpoint && self.net.get().is_some() {
+            return Err(row.wrong("it was settled with the first bind or connect"));
+        }
+        let octets = match value {
+            OptionValue::Octets(octets) => octets.clone(),
+            OptionValue::Number(_) => Bytes::new(),
+        };
+        match (row.here, row.name) {
+            (Here::Field(..), _) => {
+                self.change(|options| row.set(options, self.socket_type, value).map(drop))
+            }
+            (_, "SUBSCRIBE" | "UNSUBSCRIBE") => {
+                self.subscribe(&octets, row.name == "SUBSCRIBE")?;
+                Ok(())
+            }
+            (_, "CONNECT_ROUTING_ID") => {
+                if octets.first() == Some(&0) {
+                    return Err(row.wrong("the first octet must not be zero"));
+                }
+                *self.standing.next_name.lock() = Some(octets);
+                Ok(())
+            }
+            _ => Err(row.wrong("it is only read")),
+        }
+    }
+
+    /// The value of an option of libzmq's.
+    ///
+    /// # Errors
+    /// `InvalidOption` if it has none here, or not on this type.
+    pub fn option(&self, row: &OptionRow) -> Result<OptionValue, Error> {
+        if !row.is_for(self.socket_type) {
+            return Err(row.wrong(format_args!("not an option of {}", self.socket_type)));
+        }
+        if let Here::Absent(why) = row.here {
+            return Err(row.wrong(why));
+        }
+        if let Some(value) = row.value(&self.terms().options) {
+            return Ok(value);
+        }
+        let number = |count: usize| OptionValue::Number(i64::try_from(count).unwrap_or(i64::MAX));
+        Ok(match row.name {
+            "TYPE" => {
+                let same = |kind: &SocketType| *kind == self.socket_type;
+                number(SocketType::ALL.iter().position(same).unwrap_or_default())
+            }
+            "EVENTS" => {
+                let (receive, send) = self.readiness();
+                let bits = u8::from(receive) | u8::from(send) << 1;
+                number(bits.into())
+            }
+            "MECHANISM" => number(usize::from(self.terms().options.security.name() == "PLAIN")),
+            "THREAD_SAFE" => OptionValue::Number(1),
+            "TOPICS_COUNT" => number(self.state.lock().pattern.topics()),
+            "LAST_ENDPOINT" => {
+                let last = self.state.lock().ends.last();
+                let text = last.map_or_else(String::new, |endpoint| endpoint.to_string());
+                text.as_str().into()
+            }
+            _ => return Err(row.wrong("it is only set")),
+        })
+    }
+
+    /// The name that the next peer is to have, if one was set.
+    pub(super) fn take_next_name(&self) -> Option<Bytes> {
+        self.standing.next_name.lock().take()
+    }
+}
+
+impl State {
+    /// A peer's handshake is done: it takes its place, and is greeted over inproc. (Elsewhere
+    /// the greeting goes before all that is queued.)
+    ///
+    /// # Errors
+    /// The reason to close the connection.
+    pub(super) fn inproc_ready(
+        &mut self,
+        socket: &Socket,
+        key: usize,
+        identity: &Bytes,
+    ) -> Result<(), crate::base::event::Reason> {
+        self.with_pattern(|pattern, peers, effects| {
+            pattern.ready(peers, key, identity, effects)?;
+            if let Some(hello) = &socket.terms().options.hello {
+                let accepted: Accepted = peers[key].out.push_forced(hello);
+                effects.pushed.push((key, accepted));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A time as an atomic has it; [`u64::MAX`] is for ever.
+fn nanos(time: Option<Duration>) -> u64 {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    time.map_or(u64::MAX, nanos)
+}
+
+fn limit(nanos: &AtomicU64) -> Option<Duration> {
+    match nanos.load(Ordering::Relaxed) {
+        u64::MAX => None,
+        nanos => Some(Duration::from_nanos(nanos)),
+    }
+}
