@@ -1,0 +1,953 @@
+//! The options of libzmq by name: every row of the table is walked, and each that acts has a test
+//! that shows what it does.
+
+mod common;
+
+use std::{collections::BTreeSet, fs, net::TcpListener, path::Path, time::Duration};
+
+use common::{
+    MOMENT, SOON, eventually, inproc,
+    raw::{Raw, greeting, ready},
+    within,
+};
+use hubless::{
+    Context, Dealer, Error, ErrorKind, EventKind, OptionAccess, OptionDefault, OptionKind,
+    OptionMoment, OptionRow, OptionValue, Pub, Pull, Push, Reason, Reconnect, ReconnectStop, Rep,
+    Req, Router, SendError, SocketType, Sub, XPub, XSub, internals::base::option_table,
+};
+
+/// Where it is shown what an option does: its name, a file, a test there.
+const SHOWN: &[(&str, &str, &str)] = &[
+    (
+        "AFFINITY",
+        "tests/options.rs",
+        "affinity_chooses_among_the_io_threads",
+    ),
+    (
+        "ROUTING_ID",
+        "tests/interop_routing.rs",
+        "our_names_reach_their_router",
+    ),
+    (
+        "SUBSCRIBE",
+        "tests/options.rs",
+        "subscriptions_are_options_too",
+    ),
+    (
+        "UNSUBSCRIBE",
+        "tests/options.rs",
+        "subscriptions_are_options_too",
+    ),
+    ("SNDBUF", "src/transport/tcp.rs", "options_reach_both_sides"),
+    ("RCVBUF", "src/transport/tcp.rs", "options_reach_both_sides"),
+    ("EVENTS", "tests/options.rs", "what_is_only_read"),
+    ("TYPE", "tests/options.rs", "what_is_only_read"),
+    (
+        "LINGER",
+        "tests/lifecycle.rs",
+        "dropping_ends_when_the_linger_is_over",
+    ),
+    (
+        "RECONNECT_IVL",
+        "tests/monitor.rs",
+        "waits_before_reconnecting_are_random_and_grow_to_their_limit",
+    ),
+    (
+        "RECONNECT_IVL_MAX",
+        "tests/monitor.rs",
+        "waits_before_reconnecting_are_random_and_grow_to_their_limit",
+    ),
+    (
+        "BACKLOG",
+        "src/transport/tcp.rs",
+        "the_backlog_holds_so_many",
+    ),
+    (
+        "MAXMSGSIZE",
+        "tests/large.rs",
+        "what_is_larger_than_allowed_ends_that_connection_alone",
+    ),
+    (
+        "SNDHWM",
+        "tests/backpressure.rs",
+        "connecting_first_queues_up_to_the_mark",
+    ),
+    (
+        "RCVHWM",
+        "tests/inproc.rs",
+        "the_limit_is_the_sum_of_both_marks",
+    ),
+    ("RCVTIMEO", "tests/options.rs", "waits_change_at_once"),
+    ("SNDTIMEO", "tests/options.rs", "waits_change_at_once"),
+    (
+        "IPV4ONLY",
+        "src/transport/tcp.rs",
+        "any_ipv6_address_means_ipv4_too_if_so_asked",
+    ),
+    ("LAST_ENDPOINT", "tests/options.rs", "what_is_only_read"),
+    (
+        "ROUTER_MANDATORY",
+        "tests/options.rs",
+        "a_router_that_must_not_refuse_drops",
+    ),
+    (
+        "TCP_KEEPALIVE",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    (
+        "TCP_KEEPALIVE_CNT",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    (
+        "TCP_KEEPALIVE_IDLE",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    (
+        "TCP_KEEPALIVE_INTVL",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    (
+        "IMMEDIATE",
+        "tests/backpressure.rs",
+        "immediate_queues_for_nobody_who_is_not_there",
+    ),
+    (
+        "XPUB_VERBOSE",
+        "tests/options.rs",
+        "an_xpub_changes_while_it_lives",
+    ),
+    (
+        "IPV6",
+        "src/transport/tcp.rs",
+        "any_ipv6_address_means_ipv4_too_if_so_asked",
+    ),
+    ("MECHANISM", "tests/options.rs", "what_is_only_read"),
+    (
+        "PROBE_ROUTER",
+        "tests/wire_replay.rs",
+        "a_dealer_probes_by_itself",
+    ),
+    (
+        "REQ_CORRELATE",
+        "tests/interop_routing.rs",
+        "a_late_answer_is_told_by_its_number",
+    ),
+    (
+        "REQ_RELAXED",
+        "tests/options.rs",
+        "a_relaxed_req_asks_again",
+    ),
+    (
+        "CONFLATE",
+        "tests/backpressure.rs",
+        "conflate_keeps_the_newest",
+    ),
+    (
+        "ROUTER_HANDOVER",
+        "tests/interop_routing.rs",
+        "with_handover_a_name_goes_to_who_comes_last",
+    ),
+    ("TOS", "src/transport/tcp.rs", "options_reach_both_sides"),
+    (
+        "CONNECT_ROUTING_ID",
+        "tests/options.rs",
+        "a_router_names_whom_it_connects_to",
+    ),
+    (
+        "HANDSHAKE_IVL",
+        "tests/misbehaviour/handshake.rs",
+        "a_handshake_that_stops_ends_in_time",
+    ),
+    (
+        "XPUB_NODROP",
+        "tests/options.rs",
+        "an_xpub_changes_while_it_lives",
+    ),
+    (
+        "XPUB_MANUAL",
+        "tests/options.rs",
+        "an_xpub_changes_while_it_lives",
+    ),
+    (
+        "XPUB_WELCOME_MSG",
+        "tests/wire_replay.rs",
+        "an_xpub_welcomes",
+    ),
+    (
+        "INVERT_MATCHING",
+        "tests/options.rs",
+        "matching_is_inverted_while_it_lives",
+    ),
+    (
+        "HEARTBEAT_IVL",
+        "tests/heartbeats.rs",
+        "a_silent_peer_is_found_while_calls_wait",
+    ),
+    (
+        "HEARTBEAT_TTL",
+        "tests/interop_heartbeat.rs",
+        "they_notice_silence_after_the_time_that_our_ping_tells",
+    ),
+    (
+        "HEARTBEAT_TIMEOUT",
+        "tests/misbehaviour/heartbeat.rs",
+        "who_does_not_answer_is_given_up",
+    ),
+    (
+        "XPUB_VERBOSER",
+        "tests/interop_routing.rs",
+        "our_xpub_shows_as_much_as_it_is_told_to",
+    ),
+    (
+        "CONNECT_TIMEOUT",
+        "tests/options.rs",
+        "an_attempt_to_connect_ends_in_time",
+    ),
+    (
+        "TCP_MAXRT",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    ("THREAD_SAFE", "tests/options.rs", "what_is_only_read"),
+    (
+        "BINDTODEVICE",
+        "src/transport/tcp.rs",
+        "a_device_is_bound_to",
+    ),
+    (
+        "METADATA",
+        "tests/options.rs",
+        "properties_are_said_in_the_handshake",
+    ),
+    (
+        "RECONNECT_STOP",
+        "tests/options.rs",
+        "a_dialer_stops_after_what_it_is_told",
+    ),
+    (
+        "HELLO_MSG",
+        "tests/options.rs",
+        "hello_comes_first_with_every_connection",
+    ),
+    (
+        "DISCONNECT_MSG",
+        "tests/options.rs",
+        "a_peer_that_goes_leaves_a_message",
+    ),
+    (
+        "PRIORITY",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    (
+        "BUSY_POLL",
+        "src/transport/tcp.rs",
+        "options_reach_both_sides",
+    ),
+    (
+        "HICCUP_MSG",
+        "tests/options.rs",
+        "a_connection_that_is_lost_leaves_a_message",
+    ),
+    ("TOPICS_COUNT", "tests/options.rs", "what_is_only_read"),
+    (
+        "IO_THREADS",
+        "tests/options.rs",
+        "affinity_chooses_among_the_io_threads",
+    ),
+    (
+        "MAX_SOCKETS",
+        "tests/options.rs",
+        "a_context_has_so_many_sockets",
+    ),
+];
+
+/// Both sets of rows, with a word for each.
+fn tables() -> [(&'static str, &'static [OptionRow]); 2] {
+    [
+        ("socket", OptionRow::of_sockets()),
+        ("context", OptionRow::of_contexts()),
+    ]
+}
+
+#[test]
+fn every_option_that_acts_is_shown_to() {
+    let (mut acting, mut all) = (BTreeSet::new(), 0);
+    for (word, rows) in tables() {
+        let act: Vec<&str> = rows
+            .iter()
+            .filter(|row| row.acts())
+            .map(|row| row.name)
+            .collect();
+        println!("{word} options acting: {} / {}", act.len(), rows.len());
+        all += rows.len();
+        acting.extend(act);
+    }
+    println!("acting: {} / {all}", acting.len());
+    let shown: BTreeSet<&str> = SHOWN.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(acting, shown, "rows that act, and rows that are shown to");
+    assert_eq!(shown.len(), SHOWN.len(), "twice");
+    for (name, file, test) in SHOWN {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let at = text.find(&format!("fn {test}()"));
+        let at = at.unwrap_or_else(|| panic!("{name}: no test {test} in {file}"));
+        let before = text[..at].trim_end();
+        assert!(before.ends_with("#[test]"), "{file}: {test} is no test");
+    }
+}
+
+#[test]
+fn names_and_numbers_are_each_ones_own() {
+    let rows = OptionRow::of_sockets();
+    for (at, row) in rows.iter().enumerate() {
+        let found = OptionRow::named(row.name).expect("it has a row");
+        assert_eq!((found.name, found.number), (row.name, row.number));
+        assert_eq!(
+            OptionRow::numbered(row.number).map(|row| row.name),
+            Some(row.name)
+        );
+        assert!(at == 0 || rows[at - 1].number < row.number, "{}", row.name);
+    }
+    assert!(OptionRow::named("SNDHWN").is_none() && OptionRow::numbered(10).is_none());
+}
+
+/// Calls it for a builder of that type.
+macro_rules! builder {
+    ($socket_type:expr, $builder:ident => $it:expr) => {
+        match $socket_type {
+            SocketType::Pub => {
+                let $builder = Pub::builder();
+                $it
+            }
+            SocketType::XPub => {
+                let $builder = XPub::builder();
+                $it
+            }
+            SocketType::Sub => {
+                let $builder = Sub::builder();
+                $it
+            }
+            SocketType::XSub => {
+                let $builder = XSub::builder();
+                $it
+            }
+            SocketType::Req => {
+                let $builder = Req::builder();
+                $it
+            }
+            SocketType::Router => {
+                let $builder = Router::builder();
+                $it
+            }
+            _ => {
+                let $builder = Dealer::builder();
+                $it
+            }
+        }
+    };
+}
+
+/// What the builder says to that value.
+fn built(socket_type: SocketType, name: &str, value: OptionValue) -> Result<(), Error> {
+    builder!(socket_type, builder => builder.option(name, value)?.build().map(drop))
+}
+
+/// A socket that exists is told so before it has any endpoint; what it says then.
+fn told(socket_type: SocketType, name: &str, value: OptionValue) -> Result<OptionValue, Error> {
+    builder!(socket_type, builder => {
+        let socket = builder.build()?;
+        if name == "TCP_KEEPALIVE_CNT" || name == "TCP_KEEPALIVE_IDLE" || name == "TCP_KEEPALIVE_INTVL" {
+            socket.set_option("TCP_KEEPALIVE", 1)?;
+        }
+        socket.set_option(name, value)?;
+        socket.option(name)
+    })
+}
+
+/// What a new socket says.
+fn begins(socket_type: SocketType, name: &str) -> Result<OptionValue, Error> {
+    builder!(socket_type, builder => builder.build()?.option(name))
+}
+
+/// A value that is good, and not what it begins with.
+fn good(row: &OptionRow) -> OptionValue {
+    match (row.name, row.begins_with()) {
+        ("RECONNECT_IVL_MAX", _) => 60_000.into(),
+        ("HEARTBEAT_TTL", _) => 1_200.into(),
+        ("METADATA", _) => "X-room:7".into(),
+        ("BINDTODEVICE", _) => "lo".into(),
+        (_, OptionDefault::Number(begin)) if row.range.1 == 1 => (1 - begin.max(0)).into(),
+        ("INVERT_MATCHING", _) => 1.into(),
+        ("ROUTER_MANDATORY", _) => 0.into(),
+        (_, OptionDefault::Number(begin)) if row.range.0 == 0 && begin == 0 => 1.into(),
+        (_, OptionDefault::Number(_)) => row.range.1.min(7).into(),
+        _ => "some".into(),
+    }
+}
+
+fn is_refused<T: std::fmt::Debug>(outcome: Result<T, Error>, row: &OptionRow, what: &str) {
+    let error = outcome.expect_err(&format!("{}: {what}", row.name));
+    assert_eq!(
+        error.kind(),
+        ErrorKind::InvalidOption,
+        "{}: {what}",
+        row.name
+    );
+    assert!(
+        error.to_string().contains(row.name),
+        "{}: {error}",
+        row.name
+    );
+}
+
+#[test]
+fn every_row_holds_what_it_says() {
+    for row in OptionRow::of_sockets() {
+        let of = row.sockets.first().copied().unwrap_or(SocketType::Dealer);
+        let octets = matches!(row.kind, OptionKind::Octets | OptionKind::Text);
+        let value = good(row);
+        if let Err(why) = row.how() {
+            for refused in [
+                built(of, row.name, value.clone()),
+                told(of, row.name, value).map(drop),
+            ] {
+                let error = refused.expect_err(row.name).to_string();
+                assert!(error.contains(why), "{}: {error}", row.name);
+            }
+            is_refused(begins(of, row.name), row, "absent");
+            continue;
+        }
+        if row.access == OptionAccess::Get {
+            begins(of, row.name).unwrap_or_else(|error| panic!("{}: {error}", row.name));
+            is_refused(told(of, row.name, value.clone()), row, "only read");
+            is_refused(built(of, row.name, value), row, "only read");
+            continue;
+        }
+        if let Ok(value) = begins(of, row.name) {
+            let begins_with = row.begins_with();
+            let nothing = begins_with == OptionDefault::None && value == OptionValue::from("");
+            assert!(nothing || value == begins_with, "{}: {value}", row.name);
+        }
+        // Live, and before there is a socket.
+        match told(of, row.name, value.clone()) {
+            Ok(said) => assert_eq!(said, value, "{}", row.name),
+            Err(error) => {
+                assert!(
+                    error.to_string().contains("only set"),
+                    "{}: {error}",
+                    row.name
+                );
+            }
+        }
+        // Out of range, and of another kind.
+        let wrong: OptionValue = if octets { 1.into() } else { "1".into() };
+        is_refused(told(of, row.name, wrong.clone()), row, "kind");
+        is_refused(built(of, row.name, wrong), row, "kind");
+        let (least, most) = row.range;
+        let beyond: Vec<OptionValue> = match octets {
+            true if most > 1000 => Vec::new(),
+            true => vec![
+                "x".repeat(usize::try_from(most).expect("short") + 1)
+                    .as_str()
+                    .into(),
+            ],
+            false if most == i64::MAX => vec![(least - 1).into()],
+            false => vec![(least - 1).into(), (most + 1).into()],
+        };
+        for beyond in beyond {
+            is_refused(told(of, row.name, beyond.clone()), row, "range");
+            is_refused(built(of, row.name, beyond), row, "range");
+        }
+        // Another type's.
+        if !row.sockets.is_empty() {
+            let another = [SocketType::XSub, SocketType::Dealer, SocketType::Router];
+            let another = another.into_iter().find(|kind| !row.sockets.contains(kind));
+            let another = another.expect("some type does not have it");
+            is_refused(told(another, row.name, good(row)), row, "type");
+        }
+    }
+}
+
+#[test]
+fn what_was_settled_with_the_first_endpoint_stays() {
+    for row in OptionRow::of_sockets() {
+        if row.moment != OptionMoment::FirstEndpoint {
+            continue;
+        }
+        let socket = Dealer::new().expect("a DEALER");
+        socket
+            .set_option(row.name, good(row))
+            .expect("not yet settled");
+        socket.bind("tcp://127.0.0.1:0").expect("to bind");
+        is_refused(socket.set_option(row.name, good(row)), row, "moment");
+    }
+    let closed = Dealer::new().expect("a DEALER");
+    closed.close(SOON).expect("to close");
+    let error = closed.set_option("LINGER", 0).expect_err("it is closed");
+    assert_eq!(error.kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn the_document_has_the_tables() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPTIONS.md");
+    let text = fs::read_to_string(&path).expect("docs/OPTIONS.md");
+    let at = text.find("\n## Sockets").expect("the tables");
+    let fresh = format!("{}{}", &text[..at], option_table::tables());
+    if std::env::var_os("HUBLESS_WRITE_DOCS").is_some() {
+        fs::write(&path, fresh).expect("to write");
+    } else {
+        assert!(
+            text == fresh,
+            "docs/OPTIONS.md is old: HUBLESS_WRITE_DOCS=1 writes it anew"
+        );
+    }
+}
+
+#[test]
+fn affinity_chooses_among_the_io_threads() {
+    let context = Context::builder().io_threads(2).build();
+    let pull = Pull::builder()
+        .context(&context)
+        .affinity(0b10)
+        .build()
+        .expect("a PULL");
+    let at = pull
+        .bind("tcp://127.0.0.1:0")
+        .expect("the second thread is there");
+    let push = Push::builder()
+        .context(&context)
+        .affinity(0b01)
+        .build()
+        .expect("a PUSH");
+    push.connect(&at).expect("to connect");
+    push.send("over two threads").expect("to send");
+    assert_eq!(
+        pull.recv_timeout(SOON).expect("it comes")[0],
+        "over two threads"
+    );
+    let third = Pull::builder()
+        .context(&context)
+        .affinity(0b100)
+        .build()
+        .expect("a PULL");
+    third
+        .bind("tcp://127.0.0.1:0")
+        .expect_err("there is no third thread");
+}
+
+#[test]
+fn a_context_has_so_many_sockets() {
+    let context = Context::builder().max_sockets(1).build();
+    let _one = Pull::builder()
+        .context(&context)
+        .build()
+        .expect("the first");
+    let error = Pull::builder()
+        .context(&context)
+        .build()
+        .expect_err("the second");
+    assert_eq!(error.kind(), ErrorKind::TooMany);
+}
+
+#[test]
+fn subscriptions_are_options_too() {
+    let publisher = Pub::new().expect("a PUB");
+    let sub = Sub::new().expect("a SUB");
+    let at = inproc();
+    publisher.bind(&*at).expect("to bind");
+    sub.connect(&*at).expect("to connect");
+    sub.set_option("SUBSCRIBE", "a").expect("to subscribe");
+    publisher.wait_subscribers(1, SOON).expect("it is heard");
+    publisher.send("apple").expect("to send");
+    assert_eq!(sub.recv_timeout(SOON).expect("it matches")[0], "apple");
+    sub.set_option("UNSUBSCRIBE", "a").expect("to cancel");
+    eventually("the subscription is over", || {
+        publisher.subscriber_count() == 0
+    });
+}
+
+#[test]
+fn what_is_only_read() {
+    let publisher = XPub::new().expect("an XPUB");
+    let number = |name| publisher.option(name).expect(name);
+    assert_eq!(number("TYPE"), OptionValue::Number(9));
+    assert_eq!(number("THREAD_SAFE"), OptionValue::Number(1));
+    assert_eq!(number("MECHANISM"), OptionValue::Number(0));
+    assert_eq!(number("LAST_ENDPOINT"), OptionValue::from(""));
+    assert_eq!(number("EVENTS"), OptionValue::Number(2));
+    let at = publisher.bind("tcp://127.0.0.1:0").expect("to bind");
+    assert_eq!(number("LAST_ENDPOINT"), OptionValue::from(&*at.to_string()));
+    let sub = Sub::new().expect("a SUB");
+    for topic in ["a", "b", "a"] {
+        sub.subscribe(topic).expect("to subscribe");
+    }
+    assert_eq!(
+        sub.option("TOPICS_COUNT").expect("a count"),
+        OptionValue::Number(2)
+    );
+    sub.connect(&at).expect("to connect");
+    eventually("both are shown", || {
+        number("TOPICS_COUNT") == OptionValue::Number(2)
+    });
+    assert_eq!(number("EVENTS"), OptionValue::Number(3));
+}
+
+#[test]
+fn waits_change_at_once() {
+    let dealer = Dealer::new().expect("a DEALER");
+    dealer.set_recv_timeout(MOMENT).expect("it is open");
+    dealer.set_send_timeout(MOMENT).expect("it is open");
+    let both = move || {
+        dealer.recv().expect_err("nothing comes");
+        matches!(dealer.send("to nobody"), Err(SendError::TimedOut(_)))
+    };
+    assert!(within("both time out", both));
+}
+
+#[test]
+fn a_router_that_must_not_refuse_drops() {
+    let router = Router::new().expect("a ROUTER");
+    assert!(matches!(
+        router.send_to("nobody", "x"),
+        Err(SendError::Unroutable(_))
+    ));
+    router.set_mandatory(false).expect("it is open");
+    router.send_to("nobody", "x").expect("it is dropped");
+    router.send(["nobody", "x"]).expect("it is dropped");
+    let dealer = Dealer::builder()
+        .routing_id("ann")
+        .recv_hwm(1)
+        .build()
+        .expect("a DEALER");
+    let at = inproc();
+    router.bind(&*at).expect("to bind");
+    dealer.connect(&*at).expect("to connect");
+    router.set_option("SNDHWM", 1).expect("it is open");
+    for _ in 0..2000 {
+        router.send_to("ann", "x").expect("it is taken or dropped");
+    }
+    assert!(router.stats().sent.refused > 0, "{:?}", router.stats());
+}
+
+#[test]
+fn a_router_names_whom_it_connects_to() {
+    let at = inproc();
+    for at in ["tcp://127.0.0.1:0", &at] {
+        let dealer = Dealer::builder()
+            .routing_id("itself")
+            .build()
+            .expect("a DEALER");
+        let at = dealer.bind(at).expect("to bind");
+        let router = Router::new().expect("a ROUTER");
+        router
+            .set_option("CONNECT_ROUTING_ID", "ann")
+            .expect("a name");
+        router.connect(&at).expect("to connect");
+        router
+            .send_to("ann", "hello")
+            .expect("she has her name at once");
+        assert_eq!(dealer.recv_timeout(SOON).expect("it comes")[0], "hello");
+        dealer.send("here").expect("to send");
+        let (who, message) = router.recv_from_timeout(SOON).expect("an answer");
+        assert_eq!((who, &message[0]), ("ann".into(), &"here".into()));
+
+        let taken = router.connect_as(&at, "ann").expect_err("it is taken");
+        assert_eq!(taken.kind(), ErrorKind::InvalidOption);
+        router
+            .connect(&at)
+            .expect("the name was for one connect only");
+    }
+}
+
+#[test]
+fn a_relaxed_req_asks_again() {
+    let at = inproc();
+    for at in ["tcp://127.0.0.1:0", &at] {
+        let rep = Rep::new().expect("a REP");
+        let at = rep.bind(at).expect("to bind");
+        let req = Req::builder()
+            .relaxed(true)
+            .correlate(true)
+            .build()
+            .expect("a REQ");
+        req.connect(&at).expect("to connect");
+        req.send("first").expect("to send");
+        let (_, late) = rep.recv_timeout(SOON).expect("the first");
+        req.send("second").expect("the first is given up");
+        let (request, responder) = rep.recv_timeout(SOON).expect("the second");
+        assert_eq!(request[0], "second");
+        late.reply("to the first");
+        responder.reply("to the second");
+        assert_eq!(
+            req.recv_timeout(SOON).expect("an answer")[0],
+            "to the second"
+        );
+        req.set_relaxed(false).expect("it is open");
+        req.send("third").expect("to send");
+        assert!(matches!(
+            req.try_send("fourth"),
+            Err(SendError::WrongState(_))
+        ));
+    }
+}
+
+#[test]
+fn an_xpub_changes_while_it_lives() {
+    let publisher = XPub::new().expect("an XPUB");
+    let at = inproc();
+    publisher.bind(&*at).expect("to bind");
+    let subscriber = |topic: &str| {
+        let sub = Sub::builder().recv_hwm(1).build().expect("a SUB");
+        sub.subscribe(topic).expect("to subscribe");
+        sub.connect(&*at).expect("to connect");
+        sub
+    };
+    let _one = subscriber("a");
+    assert_eq!(
+        publisher.recv_timeout(SOON).expect("the first is shown")[0],
+        b"\x01a"
+    );
+    let _two = subscriber("a");
+    publisher.wait_subscribers(2, SOON).expect("it is heard");
+    publisher.try_recv().expect_err("the second is not");
+    publisher.set_option("XPUB_VERBOSE", 1).expect("it is open");
+    let _three = subscriber("a");
+    assert_eq!(
+        publisher.recv_timeout(SOON).expect("it is verbose")[0],
+        b"\x01a"
+    );
+
+    publisher.set_manual(true).expect("it is open");
+    let manual = subscriber("b");
+    assert_eq!(
+        publisher.recv_timeout(SOON).expect("it is asked")[0],
+        b"\x01b"
+    );
+    publisher.subscribe("c").expect("to apply another");
+    publisher.send("carrot").expect("to send");
+    publisher.send("banana").expect("to send");
+    publisher.set_manual(false).expect("it is open");
+    manual
+        .try_recv()
+        .expect_err("it filters: a carrot is not what it asked for");
+
+    publisher.set_no_drop(true).expect("it is open");
+    let full = (0..10_000).find_map(|_| publisher.try_send("apple").err());
+    assert!(matches!(full, Some(SendError::Full(_))), "{full:?}");
+    publisher.set_no_drop(false).expect("it is open");
+    publisher.try_send("apple").expect("it is dropped");
+}
+
+#[test]
+fn matching_is_inverted_while_it_lives() {
+    let (publisher, sub) = (Pub::new().expect("a PUB"), Sub::new().expect("a SUB"));
+    let at = inproc();
+    publisher.bind(&*at).expect("to bind");
+    sub.subscribe("a").expect("to subscribe");
+    sub.connect(&*at).expect("to connect");
+    publisher.wait_subscribers(1, SOON).expect("it is heard");
+    publisher
+        .set_option("INVERT_MATCHING", 1)
+        .expect("it is open");
+    sub.set_invert_matching(true).expect("it is open");
+    publisher.send("apple").expect("to send");
+    publisher.send("banana").expect("to send");
+    assert_eq!(
+        sub.recv_timeout(SOON).expect("it does not match")[0],
+        "banana"
+    );
+}
+
+#[test]
+fn an_attempt_to_connect_ends_in_time() {
+    // A listener whose backlog is full answers nobody.
+    let push = Push::builder()
+        .connect_timeout(MOMENT)
+        .build()
+        .expect("a PUSH");
+    let events = push.monitor();
+    // TEST-NET-1 (RFC 5737): routed to nobody, or refused at once by a machine without a route.
+    push.connect("tcp://192.0.2.1:9").expect("to begin");
+    let failed = within("it fails", move || {
+        events
+            .map(|event| event.kind)
+            .find(|kind| matches!(kind, EventKind::ConnectFailed(_)))
+    });
+    assert!(failed.is_some());
+}
+
+#[test]
+fn properties_are_said_in_the_handshake() {
+    let pull = Pull::builder()
+        .option("METADATA", "X-room:attic")
+        .expect("a property")
+        .property("X-floor", "3")
+        .build()
+        .expect("a PULL");
+    let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+    let mut raw = Raw::connect_silently(&at);
+    raw.write(&greeting());
+    raw.write(&ready("PUSH", b""));
+    std::io::Read::read_exact(&mut raw.stream, &mut [0; 64]).expect("a greeting");
+    let said = raw.read().expect("a READY").body;
+    let has = |part: &[u8]| said.windows(part.len()).any(|window| window == part);
+    assert!(has(b"\x06X-room\0\0\0\x05attic"), "{}", said.escape_ascii());
+    assert!(has(b"\x07X-floor\0\0\0\x013"), "{}", said.escape_ascii());
+
+    let push = Push::new().expect("a PUSH");
+    let events = push.monitor();
+    push.connect(&at).expect("to connect");
+    let info = within("ready", move || {
+        events
+            .map(|event| event.peer)
+            .find_map(|peer| peer.filter(|peer| peer.socket_type.is_some()))
+    });
+    assert_eq!(
+        info.expect("somebody")
+            .property("x-ROOM")
+            .expect("it is said"),
+        "attic"
+    );
+    for wrong in ["Y-room:x", "X-:x", "X-a b:x", "X-room"] {
+        let built = Pull::builder()
+            .option("METADATA", wrong)
+            .and_then(|it| it.build());
+        assert_eq!(
+            built.map(drop).expect_err(wrong).kind(),
+            ErrorKind::InvalidOption
+        );
+    }
+}
+
+/// Why a dialer with these orders gave up.
+fn why_stopped(stop: ReconnectStop, act: impl FnOnce(&Push)) -> Reason {
+    let at_once = Reconnect::Backoff {
+        min: Duration::from_millis(1),
+        max: Duration::from_millis(5),
+    };
+    let push = Push::builder()
+        .reconnect(at_once)
+        .reconnect_stop(stop)
+        .build()
+        .expect("a PUSH");
+    let events = push.monitor();
+    act(&push);
+    let stopped = within("it gives up", move || {
+        events.map(|event| event.kind).find_map(|kind| match kind {
+            EventKind::ConnectStopped(reason) => Some(reason),
+            _ => None,
+        })
+    });
+    stopped.expect("a reason")
+}
+
+#[test]
+fn a_dialer_stops_after_what_it_is_told() {
+    let never = ReconnectStop::default();
+    let refused = ReconnectStop {
+        refused: true,
+        ..never
+    };
+    let reason = why_stopped(refused, |push| {
+        push.connect(&*common::free_port()).expect("to begin");
+    });
+    assert!(matches!(reason, Reason::Io(_)), "{reason}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let failed = ReconnectStop {
+        handshake_failed: true,
+        ..never
+    };
+    let reason = why_stopped(failed, |push| {
+        push.connect(&*at).expect("to begin");
+        drop(listener.accept().expect("it comes"));
+    });
+    assert!(
+        matches!(reason, Reason::PeerClosed | Reason::Io(_)),
+        "{reason}"
+    );
+
+    let lost = ReconnectStop {
+        lost: true,
+        ..never
+    };
+    let reason = why_stopped(lost, |push| {
+        push.connect(&*at).expect("to begin");
+        drop(Raw::accept(&listener, "PULL"));
+    });
+    assert!(
+        matches!(reason, Reason::PeerClosed | Reason::Io(_)),
+        "{reason}"
+    );
+}
+
+#[test]
+fn hello_comes_first_with_every_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let at_once = Reconnect::Backoff {
+        min: Duration::from_millis(1),
+        max: Duration::from_millis(5),
+    };
+    let dealer = Dealer::builder()
+        .hello("hello")
+        .reconnect(at_once)
+        .build()
+        .expect("a DEALER");
+    dealer.connect(&*at).expect("to begin");
+    dealer.send("queued").expect("to queue");
+    for first in ["hello", "queued", "hello"].chunks(2) {
+        let mut raw = Raw::accept(&listener, "ROUTER");
+        for expected in first {
+            assert_eq!(raw.read().expect("a message").body, expected.as_bytes());
+        }
+    }
+    let (bound, at) = (
+        Router::builder()
+            .hello("welcome")
+            .build()
+            .expect("a ROUTER"),
+        inproc(),
+    );
+    bound.bind(&*at).expect("to bind");
+    let dealer = Dealer::new().expect("a DEALER");
+    dealer.connect(&*at).expect("to connect");
+    assert_eq!(dealer.recv_timeout(SOON).expect("it comes")[0], "welcome");
+}
+
+#[test]
+fn a_peer_that_goes_leaves_a_message() {
+    let router = Router::builder()
+        .disconnect_message("gone")
+        .build()
+        .expect("a ROUTER");
+    let at = router.bind("tcp://127.0.0.1:0").expect("to bind");
+    let mut raw = Raw::connect_as(&at, "DEALER", b"ann");
+    raw.send(&[b"last words"]);
+    drop(raw);
+    let next = || router.recv_from_timeout(SOON).expect("a message");
+    assert_eq!(next(), ("ann".into(), "last words".into()));
+    assert_eq!(next(), ("ann".into(), "gone".into()));
+}
+
+#[test]
+fn a_connection_that_is_lost_leaves_a_message() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let dealer = Dealer::builder()
+        .hiccup_message("lost")
+        .build()
+        .expect("a DEALER");
+    dealer.connect(&*at).expect("to begin");
+    let mut raw = Raw::accept(&listener, "ROUTER");
+    raw.send(&[b"one"]);
+    drop(raw);
+    assert_eq!(dealer.recv_timeout(SOON).expect("a message")[0], "one");
+    assert_eq!(dealer.recv_timeout(SOON).expect("a message")[0], "lost");
+}
