@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::{
     bells::{Bells, Remote, Word},
+    few::Few,
     job::Job,
     link::Link,
     socket::Socket,
@@ -514,9 +515,8 @@ impl Bells {
     pub(super) fn tell_subscriptions(&mut self) {
         let remote = std::mem::take(&mut self.remote);
         let said = |remote: &Remote| matches!(remote.word, Word::Subscription { .. });
-        let (told, others) = remote.into_iter().partition(said);
+        let (told, others): (Few<_>, Few<_>) = remote.into_iter().partition(said);
         self.remote = others;
-        let told: Vec<Remote> = told;
         for Remote {
             socket,
             key,

@@ -6,15 +6,15 @@ use std::{sync::Arc, task::Waker};
 
 use bytes::Bytes;
 
-use super::{gate::Question, job::Job, link::Link, socket::Socket};
+use super::{few::Few, gate::Question, job::Job, link::Link, socket::Socket};
 use crate::base::sync::{Rank, assert_unlocked};
 
 /// Notes of what to do outside the locks.
 #[derive(Debug, Default)]
 pub(crate) struct Bells {
-    pub(crate) wakers: Vec<Waker>,
-    pub(crate) flush: Vec<Arc<Link>>,
-    pub(crate) remote: Vec<Remote>,
+    pub(crate) wakers: Few<Waker>,
+    pub(crate) flush: Few<Arc<Link>>,
+    pub(crate) remote: Few<Remote>,
     pub(crate) jobs: Vec<Job>,
     /// Peers that ask to come in.
     pub(crate) questions: Vec<Question>,

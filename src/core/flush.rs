@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     attach::{Attached, Wire},
     bells::Bells,
+    few::Few,
     job::Job,
     link::{Flushed, Link},
     socket::Socket,
@@ -16,8 +17,10 @@ impl Socket {
     /// Writes what a link's lane holds, and rings who waits for the room.
     pub(super) fn flush(&self, link: &Arc<Link>) {
         let flushed = link.flush();
-        let now = self.context.metal.now();
-        self.flushed_at.store(now.as_nanos(), Ordering::Relaxed);
+        if !self.socket_type.is_lock_step() {
+            let now = self.context.metal.now();
+            self.flushed_at.store(now.as_nanos(), Ordering::Relaxed);
+        }
         self.flushed(link, flushed);
     }
 
@@ -112,8 +115,8 @@ impl Socket {
 impl State {
     /// Hands to the lanes what lies in drafts marked in a sweep that `old` picks. Answers the
     /// links to flush.
-    fn publish_lying(&mut self, old: impl Fn(u64) -> bool) -> Vec<Arc<Link>> {
-        let mut links = Vec::new();
+    fn publish_lying(&mut self, old: impl Fn(u64) -> bool) -> Few<Arc<Link>> {
+        let mut links = Few::default();
         let State {
             attached,
             peers,

@@ -58,8 +58,7 @@ impl Socket {
             }
             // Whoever is about to wait writes out what it has left lying.
             let received = self.flush_all(true);
-            let now = self.context.metal.now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
+            if deadline.is_some_and(|deadline| deadline <= self.context.metal.now()) {
                 return Err(ErrorKind::TimedOut);
             }
             let awake = receives && self.spin.lock().begin(received);
@@ -137,7 +136,7 @@ impl Socket {
             let Some(set) = guard.as_mut() else {
                 break Parked::Woken;
             };
-            let now = self.context.metal.now();
+            let mut now = self.context.metal.now();
             set.run_jobs(self, now, &mut bells);
             if !bells.is_empty() {
                 // Bells are rung outside the lock: this round ends here.
@@ -158,16 +157,17 @@ impl Socket {
                 let end = next.map_or(now + tuning::SPIN, |next| next.min(now + tuning::SPIN));
                 let stop = || parker.is_woken() || self.wanted.load(Ordering::Relaxed);
                 polled = set.poll_awake(&*self.context.metal, end, stop);
+                now = self.context.metal.now();
                 // Late: somebody else has work for this core, and sleepers go before spinners.
-                let late = self.context.metal.now() > end;
-                self.spin.lock().end(matches!(polled, Ok(true)) && !late);
+                self.spin
+                    .lock()
+                    .end(matches!(polled, Ok(true)) && now <= end);
             }
             if let Ok(false) = polled {
-                let now = self.context.metal.now();
                 polled = set.poll(next.map(|next| next.since(now))).map(|()| true);
+                now = self.context.metal.now();
             }
             let woken = parker.end_poll();
-            let now = self.context.metal.now();
             self.work(&mut guard, now, &mut bells);
             match polled {
                 _ if woken || !bells.is_empty() => break Parked::Woken,

@@ -6,6 +6,7 @@ mod context;
 mod dialer;
 mod drive;
 mod endpoints;
+mod few;
 mod flush;
 mod gate;
 mod inproc;

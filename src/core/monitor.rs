@@ -9,6 +9,7 @@ use std::{
     task::{Poll, Waker},
 };
 
+use super::few::Few;
 use crate::base::{
     endpoint::Endpoint,
     event::{Event, EventKind, PeerInfo},
@@ -78,7 +79,7 @@ impl Hub {
         endpoint: &Endpoint,
         peer: Option<&Arc<PeerInfo>>,
         now: impl FnOnce() -> Time,
-        wakers: &mut Vec<Waker>,
+        wakers: &mut Few<Waker>,
     ) {
         if !self.is_watched() {
             return;
@@ -96,7 +97,7 @@ impl Hub {
     }
 
     /// No more events: readers come to their end.
-    pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn close(&self, wakers: &mut Few<Waker>) {
         for queue in self.listeners() {
             let mut inner = queue.inner.lock();
             inner.closed = true;

@@ -181,6 +181,8 @@ pub(super) struct Chunks {
     sealed_messages: u64,
     /// Size of the last run that was sealed or given away: what the next one is made to hold.
     last_run: usize,
+    /// A small run that was written, for the next message of a conversation.
+    spare: Option<Run>,
 }
 
 impl Chunks {
@@ -265,8 +267,12 @@ impl Chunks {
             self.seal();
         }
         let busy = self.last_run > SMALL_RUN || !self.sealed.is_empty();
-        if busy && self.tail.buffer.is_empty() {
-            self.tail = pool_take();
+        if self.tail.buffer.is_empty() {
+            if busy {
+                self.tail = pool_take();
+            } else if let Some(spare) = self.spare.take() {
+                self.tail = spare;
+            }
         }
         self.tail.reserve(octets);
         &mut self.tail
@@ -290,6 +296,9 @@ impl Chunks {
     /// Moves all of `others` behind what is here. A little is copied into the last run, so that
     /// many small lots make few chunks.
     pub(super) fn append(&mut self, others: &mut Chunks) {
+        if others.spare.is_none() {
+            others.spare = self.spare.take();
+        }
         let (old, new) = (self.tail.used, others.tail.used);
         others.last_run = new;
         if others.sealed.is_empty() {
@@ -328,6 +337,13 @@ impl Chunks {
         }
     }
 
+    /// Takes back a run that was written.
+    pub(super) fn keep_spare(&mut self, spare: &mut Option<Run>) {
+        if self.spare.is_none() {
+            self.spare = spare.take();
+        }
+    }
+
     /// Puts chunks that were taken back in front of all others.
     pub(super) fn put_back(&mut self, mut chunks: VecDeque<Chunk>) {
         for chunk in &chunks {
@@ -344,6 +360,7 @@ impl Chunks {
         let messages = self.messages();
         *self = Chunks {
             last_run: self.last_run,
+            spare: self.spare.take(),
             ..Chunks::default()
         };
         messages
@@ -381,11 +398,13 @@ fn pool_take() -> Run {
     })
 }
 
-/// Gives a chunk's memory back, once it was written.
-pub(super) fn recycle(chunk: Chunk) {
+/// Gives a chunk's memory back, once it was written: to all, or a small one into `spare`.
+pub(super) fn recycle(chunk: Chunk, spare: &mut Option<Run>) {
     if let Chunk::Run(mut run) = chunk {
-        if run.buffer.len() == FULL_RUN {
-            run.clear();
+        run.clear();
+        if run.buffer.len() == RUN_OCTETS_MIN {
+            *spare = Some(run);
+        } else if run.buffer.len() == FULL_RUN {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             if pool.len() < POOL_RUNS_MAX {
                 pool.push(run);

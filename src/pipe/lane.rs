@@ -365,6 +365,7 @@ impl Lane {
         else {
             unreachable!("messages are taken through a window")
         };
+        chunks.keep_spare(&mut outbox.spare);
         if outbox.is_empty() {
             outbox.control.append(control);
             if *open {

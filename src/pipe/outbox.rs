@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, io::IoSlice};
 
-use super::chunks::{self, Chunk};
+use super::chunks::{self, Chunk, Run};
 use crate::base::tuning;
 
 /// Octets on their way into a stream.
@@ -20,6 +20,8 @@ pub struct Outbox {
     /// Has the message under way begun to leave (in a chunk before the first)?
     inside: bool,
     done: u64,
+    /// A small run that was written, to be used again.
+    pub(super) spare: Option<Run>,
 }
 
 impl Outbox {
@@ -78,7 +80,7 @@ impl Outbox {
             self.inside = !chunk.is_end(length);
             self.written = 0;
             if let Some(chunk) = self.chunks.pop_front() {
-                chunks::recycle(chunk);
+                chunks::recycle(chunk, &mut self.spare);
             }
             if octets == 0 {
                 return;
