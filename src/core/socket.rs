@@ -49,8 +49,9 @@ pub struct Socket {
     pub(super) context: Arc<Context>,
     pub(super) socket_type: SocketType,
     pub(super) receives: bool,
-    /// Each message goes to one peer, and that is all there is to it.
+    /// A message may go the short way.
     sends_plain: bool,
+    pub(super) publishes: bool,
     pub(super) standing: Standing,
     pub(super) state: Biased<State>,
     /// Held while subscriptions are told to inproc peers, so that they keep their order.
@@ -134,8 +135,13 @@ impl Socket {
             receives: socket_type.receives(),
             sends_plain: matches!(
                 socket_type,
-                SocketType::Push | SocketType::Dealer | SocketType::Pair
+                SocketType::Push
+                    | SocketType::Dealer
+                    | SocketType::Pair
+                    | SocketType::Pub
+                    | SocketType::XPub
             ),
+            publishes: matches!(socket_type, SocketType::Pub | SocketType::XPub),
             state: Biased::new(Rank::Socket, State::new(socket_type, &options, random)),
             standing: Standing::new(socket_type, options),
             announcing: Mutex::new(Rank::Announce, ()),
@@ -219,6 +225,7 @@ impl Socket {
                 serial,
                 word,
             }) => other.hear(key, serial, word),
+            Left::Notes(bells) => bells.ring(self),
         }
         true
     }
@@ -325,16 +332,22 @@ impl Socket {
     /// # Errors
     /// See [`RecvError`].
     pub fn try_recv(&self) -> Result<Received, RecvError> {
+        match self.recv_now() {
+            Err(RecvError::Empty) if self.drive_in_passing() => self.recv_now(),
+            done => done,
+        }
+    }
+
+    /// Receives what has been read already.
+    ///
+    /// # Errors
+    /// See [`RecvError`].
+    pub fn recv_now(&self) -> Result<Received, RecvError> {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
-        let mut result = state.recv(self, &mut bells);
+        let result = state.recv(self, &mut bells);
         drop(state);
         bells.ring(self);
-        if matches!(result, Err(RecvError::Empty)) && self.drive_in_passing() {
-            let mut bells = Bells::default();
-            result = self.state.lock().recv(self, &mut bells);
-            bells.ring(self);
-        }
         result
     }
 

@@ -141,11 +141,32 @@ impl State {
         if self.phase != Phase::Open || message.is_empty() || socket.hub.is_watched() {
             return None;
         }
+        if socket.publishes {
+            return self.publish_plain(socket, message);
+        }
         let (key, accepted) = self.pattern.send_plain(&mut self.peers, message)?;
         if accepted.joins_others() {
             return Some(Left::Nothing);
         }
         Some(self.judge_push(socket, key, accepted))
+    }
+
+    /// The short way of a message to subscribers.
+    fn publish_plain(&mut self, socket: &Socket, message: &Message) -> Option<Left> {
+        let State {
+            pattern,
+            peers,
+            effects,
+            ..
+        } = self;
+        // Refused: that was at the mark of somebody, and the long way waits for room.
+        pattern.publish(peers, message, effects)?.ok()?;
+        if self.effects.is_empty() {
+            return Some(Left::Nothing);
+        }
+        let mut bells = Box::<Bells>::default();
+        self.follow(socket, &mut bells);
+        Some(Left::Notes(bells))
     }
 
     /// The short way of a message to the application: there is one, and nothing else to do.
@@ -331,7 +352,7 @@ impl State {
         match self.judge_push(socket, key, accepted) {
             Left::Flush(link) => bells.flush.push(link),
             Left::Ring(remote) => bells.remote.push(remote),
-            Left::Nothing => {}
+            Left::Nothing | Left::Notes(_) => {}
         }
     }
 
@@ -404,4 +425,6 @@ pub(super) enum Left {
     Flush(Arc<Link>),
     /// Ring an inproc peer.
     Ring(Remote),
+    /// All of this.
+    Notes(Box<Bells>),
 }

@@ -308,6 +308,20 @@ impl Pattern {
         }
     }
 
+    /// PUB, XPUB: sends as the type does. `None` on all other types.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        peers: &mut Peers,
+        message: &Message,
+        effects: &mut Effects,
+    ) -> Option<Result<(), Refusal>> {
+        match self {
+            Pattern::Publish(it) => Some(it.send(peers, message, effects)),
+            _ => None,
+        }
+    }
+
     /// The next message.
     ///
     /// # Errors
