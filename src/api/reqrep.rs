@@ -151,7 +151,7 @@ impl Responder {
         (received.message, responder)
     }
 
-    /// Answers. True if the asker was still there to take it. Never waits: an asker with a full
+    /// Answers. True if the asker was still there to take it, connected as it was when it asked. Never waits: an asker with a full
     /// queue loses the answer.
     pub fn reply(self, message: impl Into<Message>) -> bool {
         match &self.route {

@@ -28,8 +28,7 @@ impl Inlet {
 
     /// A peer is gone: it is emptied now, or will be.
     pub(super) fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
-        let held = self.held.as_ref().is_some_and(|(from, _)| *from == key);
-        if held || peers[key].window.has_some() {
+        if self.holds(key) || peers[key].window.has_some() {
             self.turns.activate(key);
         } else {
             self.turns.remove(key);
@@ -84,6 +83,11 @@ impl Inlet {
     pub(super) fn hold(&mut self, from: usize, message: Message) {
         debug_assert!(self.held.is_none(), "one message is looked at a time");
         self.held = Some((from, message));
+    }
+
+    /// Was a message of this peer put back?
+    pub(super) fn holds(&self, key: usize) -> bool {
+        self.held.as_ref().is_some_and(|(from, _)| *from == key)
     }
 
     /// Is there a message?

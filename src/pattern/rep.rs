@@ -5,7 +5,8 @@
 //!   reply     [id] … [] [answer] …
 //! ```
 //!
-//! Any number of requests may be open at once: each has a route of its own. Whether an
+//! A route ends with the connection that the request came by: whoever is met at the same endpoint
+//! next has not asked. Any number of requests may be open at once: each has a route of its own. Whether an
 //! application must answer one before it takes the next is for the layer above to say.
 
 use super::{
@@ -20,6 +21,8 @@ use crate::base::message::{Frame, Message};
 pub struct Route {
     key: usize,
     serial: u64,
+    /// The connection that the request came by; `None` if that had ended already.
+    connection: Option<u32>,
     /// Up to and including the delimiter.
     envelope: Vec<Frame>,
 }
@@ -28,6 +31,17 @@ pub struct Route {
 #[derive(Debug, Default)]
 pub struct Rep {
     inlet: Inlet,
+    /// By key.
+    askers: Vec<Asker>,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asker {
+    /// Its connections so far.
+    connection: u32,
+    /// Messages of connections that have ended, not read yet.
+    late: u64,
 }
 
 impl Rep {
@@ -42,7 +56,8 @@ impl Rep {
         let Some(peer) = peers.get_mut(route.key) else {
             return false;
         };
-        if peer.gone || peer.serial != route.serial {
+        let connection = Some(self.askers[route.key].connection);
+        if peer.gone || peer.serial != route.serial || route.connection != connection {
             return false;
         }
         match peer.out.push_or_drop(&route.envelope, message) {
@@ -65,13 +80,37 @@ impl Rep {
             if let Some(count) = measure(&message) {
                 return Some((from, message, count));
             }
+            self.count_read(from);
         }
+    }
+
+    /// A message of this peer is read. Answers the connection that it came by, if that lasts.
+    fn count_read(&mut self, from: usize) -> Option<u32> {
+        let asker = &mut self.askers[from];
+        if asker.late > 0 {
+            asker.late -= 1;
+            return None;
+        }
+        Some(asker.connection)
     }
 }
 
 impl Rules for Rep {
     fn attach(&mut self, _: &mut Peers, key: usize, _: &mut Effects) {
+        if key >= self.askers.len() {
+            self.askers.resize(key + 1, Asker::default());
+        }
+        self.askers[key] = Asker::default();
         self.inlet.add(key);
+    }
+
+    fn unready(&mut self, peers: &mut Peers, key: usize, _: &mut Effects) {
+        let held = u64::from(self.inlet.holds(key));
+        let asker = &mut self.askers[key];
+        asker.connection = asker.connection.wrapping_add(1);
+        asker.late = peers[key].window.stats().queued + held;
+        // Answers that have not left: nobody is there any more who has asked.
+        peers[key].out.discard(true);
     }
 
     fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
@@ -88,6 +127,7 @@ impl Rules for Rep {
         let route = Route {
             key: from,
             serial: peers[from].serial,
+            connection: self.count_read(from),
             envelope,
         };
         Ok(Received {
@@ -128,6 +168,35 @@ mod tests {
                 received.message,
             )
         }
+    }
+
+    #[test]
+    fn a_route_ends_with_the_connection_it_came_by() {
+        let mut rep = Stage::plain(SocketType::Rep);
+        let key = rep.join();
+        let ask = |rep: &mut Stage, text: &str| {
+            rep.give(key, ["", text].into_iter().collect::<Message>())
+        };
+        for text in ["answered", "taken", "looked at", "unread"] {
+            assert!(ask(&mut rep, text));
+        }
+        let (answered, _) = rep.request();
+        assert!(rep.reply(&answered, "waits in the lane"));
+        let (taken, _) = rep.request();
+        assert!(rep.can_recv(), "which looks at the next and puts it back");
+        rep.unready(key);
+        assert!(!rep.reply(&taken, "nobody has asked"));
+        rep.ready(key, "").expect("connected anew");
+        assert!(ask(&mut rep, "new"));
+        for (text, lasts) in [("looked at", false), ("unread", false), ("new", true)] {
+            let (route, body) = rep.request();
+            assert_eq!(body, Message::from(text));
+            assert_eq!(rep.reply(&route, text), lasts, "{text}");
+        }
+        assert_eq!(
+            rep.sent(key),
+            [["", "new"].into_iter().collect::<Message>()]
+        );
     }
 
     #[test]
