@@ -103,6 +103,15 @@ CELLS = [
          goal=of('libzmq', 1.8, '≥ 1.8 × libzmq'), env={'MODE': 'conn'}),
     idle(1000, of('', 3.0, '≤ 3 kB a peer')),
     idle(10_000, of('', 4.19, '10 000 peers within 40 MiB, 4.19 kB a peer')),
+    # Further sizes.
+    throughput('ipc', 8, 'split'),
+    throughput('ipc', 65536, 'split'),
+    inproc('thr', 8, 'free'),
+    inproc('thr', 1024, 'free'),
+    inproc('thr', 65536, 'free'),
+    latency('tcp', 65536, 'same'),
+    latency('ipc', 65536, 'same'),
+    inproc('lat', 65536, 'same'),
     # The same where it is harder to say what is measured: on one CPU, or left to the system.
     throughput('tcp', 64, 'same'),
     throughput('tcp', 1024, 'same'),
