@@ -147,6 +147,74 @@ pub struct PeerInfo {
     pub properties: Vec<(String, Bytes)>,
 }
 
+impl Event {
+    /// What a monitor of libzmq would tell of it: the number of its event, and the value. Where
+    /// libzmq gives a descriptor, the value is 0. Nothing for what it does not tell: all of
+    /// inproc, the end of what was closed here, subscriptions, marks. Two events for what
+    /// failed: a bind and its socket's end, most handshakes and the disconnection.
+    ///
+    /// ```
+    /// use hubless::Pull;
+    ///
+    /// let pull = Pull::new()?;
+    /// let events = pull.monitor();
+    /// pull.bind("tcp://127.0.0.1:0")?;
+    /// let event = events.recv()?;
+    /// assert_eq!(event.libzmq(), [(0x0008, 0)]); // ZMQ_EVENT_LISTENING
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    pub fn libzmq(&self) -> Vec<(u16, u32)> {
+        let ms = |time: &Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        if self.endpoint.is_inproc() {
+            return Vec::new();
+        }
+        match &self.kind {
+            EventKind::Connected => vec![(0x0001, 0)],
+            // Over ipc a connection stands at once, or not at all.
+            EventKind::Connecting if matches!(self.endpoint, Endpoint::Ipc(_)) => Vec::new(),
+            EventKind::Connecting => vec![(0x0002, libc::EINPROGRESS.unsigned_abs())],
+            EventKind::ConnectRetried { after } => vec![(0x0004, ms(after))],
+            EventKind::Listening => vec![(0x0008, 0)],
+            EventKind::BindFailed(error) => vec![(0x0080, 0), (0x0010, errno(error))],
+            EventKind::Accepted => vec![(0x0020, 0)],
+            EventKind::AcceptFailed(error) => vec![(0x0040, errno(error))],
+            EventKind::Closed | EventKind::ConnectFailed(_) => vec![(0x0080, 0)],
+            EventKind::Disconnected(Reason::Local) => Vec::new(),
+            EventKind::Disconnected(_) => vec![(0x0200, 0)],
+            EventKind::HandshakeSucceeded => vec![(0x1000, 0)],
+            EventKind::HandshakeFailed(Reason::Local) => Vec::new(),
+            EventKind::HandshakeFailed(reason) => {
+                reason.libzmq().into_iter().chain([(0x0200, 0)]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Reason {
+    /// What libzmq tells of a handshake that fails for this reason, before the disconnection.
+    fn libzmq(&self) -> Option<(u16, u32)> {
+        Some(match self {
+            // A peer of another type, and the like: there, only the disconnection is told.
+            Reason::Protocol(ProtocolError::Unspecified | ProtocolError::InvalidMetadata) => {
+                return None;
+            }
+            Reason::Protocol(error) => (0x2000, *error as u32),
+            Reason::Refused(status) => match &status[..] {
+                [kind @ b'3'..=b'5', b'0', b'0'] => (0x4000, u32::from(kind - b'0') * 100),
+                _ => (0x0800, 0),
+            },
+            Reason::Io(error) => (0x0800, errno(error)),
+            Reason::HandshakeTimeout => (0x0800, libc::ETIMEDOUT.unsigned_abs()),
+            _ => (0x0800, libc::EPIPE.unsigned_abs()),
+        })
+    }
+}
+
+fn errno(error: &io::Error) -> u32 {
+    error.raw_os_error().map_or(0, i32::unsigned_abs)
+}
+
 impl PeerInfo {
     /// The value of a property, its name compared without regard to case (RFC 37).
     pub fn property(&self, name: &str) -> Option<&Bytes> {
@@ -262,5 +330,49 @@ mod tests {
             line(EventKind::ConnectRetried { after }),
             "inproc://news: trying again after 1.5s"
         );
+    }
+
+    #[test]
+    fn each_event_that_libzmq_has_is_told_by_its_number() {
+        let told = |text: &str, kind| {
+            let endpoint = text.parse().expect("an endpoint");
+            let (peer, at) = (None, Time::START);
+            Event {
+                kind,
+                endpoint,
+                peer,
+                at,
+            }
+            .libzmq()
+        };
+        let tcp = |kind| told("tcp://127.0.0.1:1", kind);
+        let taken = || Arc::new(io::Error::from_raw_os_error(libc::EADDRINUSE));
+        let in_use = libc::EADDRINUSE.unsigned_abs();
+        assert_eq!(tcp(EventKind::Connected), [(0x0001, 0)]);
+        assert_eq!(tcp(EventKind::Connecting)[0].0, 0x0002);
+        assert_eq!(told("ipc:///tmp/x", EventKind::Connecting), []);
+        let after = Duration::from_millis(7);
+        assert_eq!(tcp(EventKind::ConnectRetried { after }), [(0x0004, 7)]);
+        assert_eq!(tcp(EventKind::Listening), [(0x0008, 0)]);
+        assert_eq!(told("inproc://x", EventKind::Listening), []);
+        let failed = [(0x0080, 0), (0x0010, in_use)];
+        assert_eq!(tcp(EventKind::BindFailed(taken())), failed);
+        assert_eq!(tcp(EventKind::Accepted), [(0x0020, 0)]);
+        assert_eq!(tcp(EventKind::AcceptFailed(taken())), [(0x0040, in_use)]);
+        assert_eq!(tcp(EventKind::Closed), [(0x0080, 0)]);
+        assert_eq!(tcp(EventKind::ConnectFailed(taken())), [(0x0080, 0)]);
+        let lost = (0x0200, 0);
+        assert_eq!(tcp(EventKind::Disconnected(Reason::PeerClosed)), [lost]);
+        assert_eq!(tcp(EventKind::Disconnected(Reason::Local)), []);
+        assert_eq!(tcp(EventKind::HandshakeSucceeded), [(0x1000, 0)]);
+        let failed = |reason| tcp(EventKind::HandshakeFailed(reason));
+        let late = (0x0800, libc::ETIMEDOUT.unsigned_abs());
+        assert_eq!(failed(Reason::HandshakeTimeout), [late, lost]);
+        let mismatch = Reason::Protocol(ProtocolError::MechanismMismatch);
+        assert_eq!(failed(mismatch), [(0x2000, 0x1100_0002), lost]);
+        let stranger = Reason::Protocol(ProtocolError::InvalidMetadata);
+        assert_eq!(failed(stranger), [lost]);
+        let refused = Reason::Refused(Bytes::from_static(b"400"));
+        assert_eq!(failed(refused), [(0x4000, 400), lost]);
     }
 }

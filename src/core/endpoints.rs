@@ -83,7 +83,9 @@ impl Socket {
             .listen(&address, &terms.options)
             .map_err(|error| {
                 let mut bells = Bells::default();
-                let told = Arc::new(std::io::Error::from(error.kind()));
+                let again = |code| std::io::Error::from_raw_os_error(code);
+                let told = error.raw_os_error().map_or(error.kind().into(), again);
+                let told = Arc::new(told);
                 self.tell(EventKind::BindFailed(told), endpoint, None, &mut bells);
                 bells.ring(self);
                 failed(error)

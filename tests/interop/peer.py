@@ -196,6 +196,33 @@ def count_events(socket, counted):
     return {"count": count}
 
 
+@command
+def events(socket, count, limit):
+    """The next events, as pairs of numbers: event=value. Descriptors and errors of theirs are 0."""
+    until, told = time.monotonic() + limit / 1000, []
+    while len(told) < count:
+        if not MONITORS[socket].poll(max(0, until - time.monotonic()) * 1000):
+            raise TimeoutError(f"{count} events for {socket} in {limit} ms, only {told}")
+        event = recv_monitor_message(MONITORS[socket])
+        told.append(f"{int(event['event'])}={event['value']}")
+    return {"events": " ".join(told)}
+
+
+@command
+def unbind(socket, endpoint):
+    SOCKETS[socket].unbind(endpoint)
+
+
+@command
+def bind_in_vain(socket, endpoint):
+    """Binds to what is taken."""
+    try:
+        SOCKETS[socket].bind(endpoint)
+    except zmq.ZMQError:
+        return
+    raise AssertionError(f"{endpoint} was free")
+
+
 # ---- bodies that both sides can make up: octet n of a frame is n modulo 251
 
 
