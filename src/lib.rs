@@ -72,6 +72,7 @@ pub use base::{
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},
     error::{Error, ErrorKind, RecvError, SendError},
     event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
+    filter::{LocalPeer, Network},
     interest::Interest,
     message::{Frame, Message},
     option_table::{OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue},

@@ -12,6 +12,7 @@ use crate::{
     base::{
         auth::{AuthRequest, Authenticator, Credentials, Gate, Security, Verdict},
         error::Error,
+        filter::{LocalPeer, Network},
         message::Message,
         options::{Keepalive, Linger, Options, Reconnect, ReconnectStop, Verbosity},
         secret::Secret,
@@ -289,6 +290,35 @@ impl<S: TypedSocket> Builder<S> {
     /// Default 0: all.
     pub fn affinity(mut self, io_threads: u64) -> Self {
         self.options.affinity = io_threads;
+        self
+    }
+
+    /// Accept TCP connections from this network, and from others that were so named; from no
+    /// other. Default: from everywhere.
+    pub fn accept_from(mut self, network: Network) -> Self {
+        self.options.accept_from.push(network);
+        self
+    }
+
+    /// Accept connections over Unix-domain sockets of this user, group or process, and of others
+    /// that were so named; of no other. Default: of everybody.
+    pub fn accept_local(mut self, peer: LocalPeer) -> Self {
+        self.options.accept_local.push(peer);
+        self
+    }
+
+    /// Connect over TCP through the SOCKS5 proxy (RFC 1928) at this `host:port`. Names of
+    /// endpoints are the proxy's to resolve.
+    pub fn socks_proxy(mut self, proxy: impl Into<String>) -> Self {
+        self.options.socks_proxy = Some(proxy.into());
+        self
+    }
+
+    /// The name and password to show to the proxy (RFC 1929), if it asks. They travel
+    /// unencrypted.
+    pub fn socks_login(mut self, name: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
+        let name = Bytes::copy_from_slice(name.as_ref());
+        self.options.socks_login = Some((name, Secret::copy_from(password.as_ref())));
         self
     }
 

@@ -1,6 +1,6 @@
 //! Options of sockets that exist: what can be changed, and libzmq's options by name.
 
-use std::time::Duration;
+use std::{os::fd::OwnedFd, time::Duration};
 
 use super::{
     builder::Builder,
@@ -8,7 +8,7 @@ use super::{
     sockets::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, TypedSocket, XPub, XSub},
 };
 use crate::base::{
-    endpoint::IntoEndpoint,
+    endpoint::{Endpoint, IntoEndpoint},
     error::{Error, ErrorKind},
     message::Message,
     option_table::{OptionRow, OptionValue},
@@ -70,6 +70,16 @@ macro_rules! changeable {
             ) -> Result<(), Error> {
                 let timeout = timeout.into();
                 self.owner.change(|options| options.recv_timeout = timeout)
+            }
+
+            /// Binds to where a listener of std's, or any socket that listens, is bound already,
+            /// and takes it over: from a parent process, or with rights we do not have.
+            ///
+            /// # Errors
+            /// If it does not listen, or is neither TCP nor a Unix-domain socket with a name;
+            /// `Closed`.
+            pub fn bind_listener(&self, listener: impl Into<OwnedFd>) -> Result<Endpoint, Error> {
+                self.owner.socket.bind_listener(listener.into())
             }
 
             /// How long it goes on delivering once it is closed or dropped.

@@ -5,6 +5,7 @@ pub mod endpoint;
 mod endpoint_parse;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub mod interest;
 pub mod message;
 pub mod option_table;

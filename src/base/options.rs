@@ -4,14 +4,17 @@
 //! connects or queues. Defaults are those of a library that must not hang or storm: they differ
 //! from libzmq's in linger, reconnection and size limits, as each field says.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 
 use super::{
     auth::{Gate, Security},
+    endpoint::{Endpoint, Host, Port, TcpEndpoint},
     error::{Error, ErrorKind},
+    filter::{LocalPeer, Network},
     message::Message,
+    secret::Secret,
 };
 
 /// All options of one socket.
@@ -80,6 +83,14 @@ pub struct Options {
     pub affinity: u64,
     /// After what not to connect again.
     pub reconnect_stop: ReconnectStop,
+    /// Whose TCP connections are accepted; none: everybody's.
+    pub accept_from: Vec<Network>,
+    /// Whose connections over Unix-domain sockets are accepted; none: everybody's.
+    pub accept_local: Vec<LocalPeer>,
+    /// The SOCKS5 proxy that TCP connections are made through, as `host:port`.
+    pub socks_proxy: Option<String>,
+    /// The name and password shown to it.
+    pub socks_login: Option<(Bytes, Secret)>,
     /// What our READY says besides: names beginning with `X-`, and their values.
     pub properties: Vec<(String, Bytes)>,
     /// DEALER, ROUTER: the first message to each new peer.
@@ -147,6 +158,10 @@ impl Default for Options {
             device: None,
             affinity: 0,
             reconnect_stop: ReconnectStop::default(),
+            accept_from: Vec::new(),
+            accept_local: Vec::new(),
+            socks_proxy: None,
+            socks_login: None,
             properties: Vec::new(),
             hello: None,
             disconnect_message: None,
@@ -208,6 +223,15 @@ impl Options {
         if self.device.as_ref().is_some_and(|name| name.len() > 15) {
             return wrong("device: at most 15 octets");
         }
+        if self.socks_proxy.is_some() && self.socks().is_none() {
+            return wrong("socks_proxy: a host and a port, as proxy:1080");
+        }
+        if let Some((name, password)) = &self.socks_login {
+            let fits = |octets: &[u8]| (1..=255).contains(&octets.len());
+            if !fits(name) || password.expose().len() > 255 {
+                return wrong("socks_login: at most 255 octets each, and a name");
+            }
+        }
         let octets = |(name, value): &(String, Bytes)| 5 + name.len() + value.len();
         if self.properties.iter().map(octets).sum::<usize>() > PROPERTIES_OCTETS_MAX {
             return wrong("property: at most 16 KiB in all");
@@ -220,6 +244,35 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// The SOCKS5 proxy's host and port, if there is one.
+    pub fn socks(&self) -> Option<(Host, u16)> {
+        let text = format!("tcp://{}", self.socks_proxy.as_ref()?);
+        match text.parse() {
+            Ok(Endpoint::Tcp(TcpEndpoint {
+                host,
+                port: Port::Number(port @ 1..),
+                source: None,
+            })) if host != Host::Any => Some((host, port)),
+            _ => None,
+        }
+    }
+
+    /// Does a connection from there come in?
+    pub fn accepts_from(&self, address: IpAddr) -> bool {
+        let all = self.accept_from.is_empty();
+        all || self.accept_from.iter().any(|it| it.contains(address))
+    }
+
+    /// Does a connection of that user, group and process come in?
+    pub fn accepts_local(&self, uid: u32, gid: u32, pid: i32) -> bool {
+        let same = |peer: &LocalPeer| match peer {
+            LocalPeer::Process(process) => *process == pid,
+            LocalPeer::User(user) => *user == uid,
+            LocalPeer::Group(group) => *group == gid,
+        };
+        self.accept_local.is_empty() || self.accept_local.iter().any(same)
     }
 
     /// Says something more in our READY; a value said before under that name is replaced.

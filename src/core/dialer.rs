@@ -34,7 +34,7 @@ use crate::{
     },
     engine::Fault,
     pipe::Lane,
-    reactor::metal::{Address, Ready, Stream},
+    reactor::metal::{Address, Ready, SocksTarget, Stream},
 };
 
 /// A connected endpoint of the network.
@@ -130,7 +130,9 @@ impl Dialer {
                 let Port::Number(port) = tcp.port else {
                     return self.stop(socket, Reason::Local, bells);
                 };
-                match &tcp.host {
+                let proxy = self.terms.options.socks();
+                let (host, port) = proxy.map_or((tcp.host.clone(), port), |proxy| proxy);
+                match &host {
                     Host::Name(name) => {
                         self.question += 1;
                         self.dial = Dial::Resolving;
@@ -216,18 +218,25 @@ impl Dialer {
             }
         };
         while let Some(address) = self.addresses.pop_front() {
-            let connected = metal.connect(&address, from.as_ref(), &self.terms.options);
+            let options = &self.terms.options;
+            let connected = match (&address, self.target()) {
+                (Address::Tcp(proxy), Some(target)) => {
+                    metal.connect_through(*proxy, target, from.as_ref(), options)
+                }
+                _ => metal.connect(&address, from.as_ref(), options),
+            };
             let watched = connected.and_then(|stream| {
                 set.selector.register(stream.source(), entry)?;
                 Ok(stream)
             });
             match watched {
                 Ok(stream) => {
-                    let deadline = self
-                        .terms
-                        .options
+                    // A proxy may take the connection and then say nothing.
+                    let proxied = options.socks_proxy.as_ref();
+                    let limit = options
                         .connect_timeout
-                        .map(|limit| metal.now() + limit);
+                        .or(proxied.and(options.handshake_timeout));
+                    let deadline = limit.map(|limit| metal.now() + limit);
                     self.dial = Dial::Connecting { stream, deadline };
                     return Fate::Stays;
                 }
@@ -247,6 +256,22 @@ impl Dialer {
             return self.stop(socket, Reason::Io(error), bells);
         }
         self.retry(socket, Reason::Io(error), bells)
+    }
+
+    /// Whom a proxy is to connect us to, if there is one.
+    fn target(&self) -> Option<SocksTarget> {
+        let (Endpoint::Tcp(tcp), Some(_)) = (&*self.endpoint, &self.terms.options.socks_proxy)
+        else {
+            return None;
+        };
+        let Port::Number(port) = tcp.port else {
+            return None;
+        };
+        let host = match &tcp.host {
+            Host::Ip(ip) => ip.to_string(),
+            host => host.to_string(),
+        };
+        Some(SocksTarget { host, port })
     }
 
     /// The address to connect from, if the endpoint names one.

@@ -1,6 +1,7 @@
 //! Binding, connecting, and the end of it.
 
 use std::{
+    os::fd::OwnedFd,
     sync::Arc,
     task::{Poll, Waker},
     time::Duration,
@@ -16,6 +17,7 @@ use super::{
     pollset::PollSet,
     socket::{Net, Socket},
     state::{Phase, State},
+    terms::Terms,
     wait::Place,
 };
 use crate::{
@@ -29,7 +31,7 @@ use crate::{
     },
     reactor::{
         Tenant,
-        metal::{Address, Bell},
+        metal::{Acceptor, Address, Bell},
     },
 };
 
@@ -90,6 +92,31 @@ impl Socket {
                 bells.ring(self);
                 failed(error)
             })?;
+        Ok(self.begin_listening(acceptor, Some(endpoint), terms))
+    }
+
+    /// Binds to where a socket of the system's listens already, and takes it over.
+    ///
+    /// # Errors
+    /// If it does not listen, or is of no family that we speak; `Closed`.
+    pub fn bind_listener(&self, listener: OwnedFd) -> Result<Endpoint, Error> {
+        let failed = |error| Error::from_io("a listener", error);
+        if !self.is_open() {
+            return Err(Error::new(ErrorKind::Closed, "a listener"));
+        }
+        self.net().map_err(failed)?;
+        let terms = self.terms();
+        let acceptor = self.context.metal.adopt(listener, &terms.options);
+        Ok(self.begin_listening(acceptor.map_err(failed)?, None, terms))
+    }
+
+    /// Listens. `given` is the endpoint as it was asked for.
+    fn begin_listening(
+        &self,
+        acceptor: Box<dyn Acceptor>,
+        given: Option<&Endpoint>,
+        terms: Arc<Terms>,
+    ) -> Endpoint {
         let real = match acceptor.local() {
             Address::Tcp(address) => Endpoint::from(address),
             Address::Path(path) => Endpoint::Ipc(IpcEndpoint::Path(path)),
@@ -98,10 +125,10 @@ impl Socket {
             )),
         };
         let id = self.context.next_serial();
-        self.note_end(id, endpoint, &real, true, None);
+        self.note_end(id, given.unwrap_or(&real), &real, true, None);
         let listener = Listener::new(id, Arc::new(real.clone()), acceptor, terms);
         self.submit(vec![Job::Listen(Box::new(listener))]);
-        Ok(real)
+        real
     }
 
     /// Connects: returns at once, and goes on trying.

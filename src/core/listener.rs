@@ -69,7 +69,12 @@ impl Listener {
                 }
                 Err(error) => {
                     let rest = is_exhaustion(&error);
-                    log::warn!("{}: cannot accept: {error}", self.endpoint);
+                    if error.kind() == io::ErrorKind::PermissionDenied {
+                        // A filter at work.
+                        log::debug!("{}: {error}", self.endpoint);
+                    } else {
+                        log::warn!("{}: cannot accept: {error}", self.endpoint);
+                    }
                     let kind = EventKind::AcceptFailed(Arc::new(error));
                     socket.tell(kind, &self.endpoint, None, bells);
                     if rest {

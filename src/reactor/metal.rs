@@ -18,6 +18,7 @@ use std::{
     fmt,
     io::{self, IoSlice},
     net::SocketAddr,
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -67,6 +68,32 @@ pub trait Metal: Send + Sync + fmt::Debug + 'static {
         options: &Options,
     ) -> io::Result<Box<dyn Stream>>;
 
+    /// Begins to connect through the SOCKS5 proxy at `proxy`. The stream is connected once the
+    /// proxy has reached `target`.
+    ///
+    /// # Errors
+    /// As [`connect`](Metal::connect); `Unsupported` on a metal that has no proxies.
+    fn connect_through(
+        &self,
+        proxy: SocketAddr,
+        target: SocksTarget,
+        from: Option<&Address>,
+        options: &Options,
+    ) -> io::Result<Box<dyn Stream>> {
+        let _ = (proxy, target, from, options);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    /// If it does not, or is of no family that we speak; `Unsupported` on a metal without
+    /// descriptors.
+    fn adopt(&self, listener: OwnedFd, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        let _ = (listener, options);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Listens.
     ///
     /// # Errors
@@ -101,6 +128,15 @@ pub enum Address {
     Path(PathBuf),
     /// A Unix-domain socket in Linux's abstract name space.
     Abstract(Vec<u8>),
+}
+
+/// Whom a proxy is to connect to: an address or a name, which it looks up, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocksTarget {
+    /// An IP address without brackets, or a name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
 }
 
 /// Readiness of one source.

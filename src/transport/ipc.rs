@@ -77,6 +77,30 @@ pub(super) fn listen(at: &Address, options: &Options) -> io::Result<Box<dyn Acce
     Ok(Box::new(acceptor))
 }
 
+/// Takes over a socket that listens. Its file is not ours, and stays.
+///
+/// # Errors
+/// If it does not listen, or has no name.
+pub(super) fn adopt(
+    socket: Socket,
+    at: &SockAddr,
+    options: &Options,
+) -> io::Result<Box<dyn Acceptor>> {
+    socket::check_listening(&socket)?;
+    let name = at.as_abstract_namespace();
+    let at = match (at.as_pathname(), name) {
+        (Some(path), _) => Address::Path(path.into()),
+        (None, Some(name)) => Address::Abstract(name.to_vec()),
+        (None, None) => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    Ok(Box::new(IpcAcceptor {
+        socket,
+        at,
+        file: None,
+        options: options.clone(),
+    }))
+}
+
 fn fresh(options: &Options) -> io::Result<Socket> {
     let socket = socket::new(Domain::UNIX, None)?;
     size_buffers(&socket, options)?;
@@ -270,6 +294,12 @@ impl Acceptor for IpcAcceptor {
 
     fn accept(&self) -> io::Result<Box<dyn Stream>> {
         let (socket, _) = socket::accept(&self.socket)?;
+        if !self.options.accept_local.is_empty() {
+            let peer = sys::peer_credentials(&socket)?;
+            if !self.options.accepts_local(peer.uid, peer.gid, peer.pid) {
+                return Err(socket::unwelcome());
+            }
+        }
         size_buffers(&socket, &self.options)?;
         Ok(Box::new(IpcStream {
             socket,

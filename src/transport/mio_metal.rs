@@ -5,11 +5,14 @@ use std::{
     hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
+    os::fd::OwnedFd,
     thread,
     time::Instant,
 };
 
-use super::{interfaces, ipc, resolver::Resolver, selector::MioSelector, sys, tcp};
+use super::{
+    interfaces, ipc, resolver::Resolver, selector::MioSelector, socks5::SocksStream, sys, tcp,
+};
 use crate::{
     base::{
         options::Options,
@@ -18,7 +21,7 @@ use crate::{
     },
     reactor::{
         Reactor,
-        metal::{Acceptor, Address, Metal, Resolved, Selector, Stream},
+        metal::{Acceptor, Address, Metal, Resolved, Selector, SocksTarget, Stream},
     },
 };
 
@@ -93,6 +96,29 @@ impl Metal for MioMetal {
                 "only tcp connects from an address of its own",
             )),
         }
+    }
+
+    fn connect_through(
+        &self,
+        proxy: SocketAddr,
+        target: SocksTarget,
+        from: Option<&Address>,
+        options: &Options,
+    ) -> io::Result<Box<dyn Stream>> {
+        let stream = self.connect(&Address::Tcp(proxy), from, options)?;
+        let login = options.socks_login.as_ref();
+        Ok(Box::new(SocksStream::new(stream, login, target)))
+    }
+
+    fn adopt(&self, listener: OwnedFd, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        let socket = socket2::Socket::from(listener);
+        socket.set_nonblocking(true)?;
+        socket.set_cloexec(true)?;
+        let at = socket.local_addr()?;
+        if at.is_unix() {
+            return ipc::adopt(socket, &at, options);
+        }
+        tcp::adopt(socket, options)
     }
 
     fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Acceptor>> {

@@ -19,6 +19,7 @@ mod mio_metal;
 mod resolver;
 mod selector;
 mod socket;
+mod socks5;
 mod sys;
 mod tcp;
 #[cfg(test)]

@@ -13,6 +13,22 @@ pub(super) fn new(domain: Domain, protocol: Option<Protocol>) -> io::Result<Sock
     Ok(socket)
 }
 
+/// Does it listen?
+pub(super) fn check_listening(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if !socket.is_listener()? {
+        let what = "the socket does not listen";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    let _ = socket;
+    Ok(())
+}
+
+/// Why a peer that no filter lets in is not accepted.
+pub(super) fn unwelcome() -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, "no filter lets it in")
+}
+
 /// Sets the sizes of the kernel's buffers, in octets; `None`: the system's choice.
 pub(super) fn size_buffers(
     socket: &Socket,

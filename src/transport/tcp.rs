@@ -53,6 +53,15 @@ pub(super) fn listen(at: SocketAddr, options: &Options) -> io::Result<Box<dyn Ac
     socket.set_reuse_address(true)?;
     socket.bind(&at.into())?;
     socket.listen(options.backlog.try_into().unwrap_or(libc::c_int::MAX))?;
+    adopt(socket, options)
+}
+
+/// Takes over a socket that listens.
+///
+/// # Errors
+/// If it does not listen, or not at an IP address.
+pub(super) fn adopt(socket: Socket, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+    socket::check_listening(&socket)?;
     let at = ip(socket.local_addr()?)?;
     Ok(Box::new(TcpAcceptor {
         socket,
@@ -203,8 +212,11 @@ impl Acceptor for TcpAcceptor {
 
     fn accept(&self) -> io::Result<Box<dyn Stream>> {
         let (socket, remote) = socket::accept(&self.socket)?;
-        tune(&socket, self.at.is_ipv6(), &self.options)?;
         let remote = ip(remote)?;
+        if !self.options.accepts_from(remote.ip()) {
+            return Err(socket::unwelcome());
+        }
+        tune(&socket, self.at.is_ipv6(), &self.options)?;
         Ok(Box::new(TcpStream { socket, remote }))
     }
 

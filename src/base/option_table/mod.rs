@@ -10,6 +10,7 @@
 //! One row each in [`rows`](self::rows). Programs in Rust use the typed builder; this is for
 //! programs that come from libzmq, for bindings, and for the documentation.
 
+mod fields;
 mod lens;
 mod rows;
 

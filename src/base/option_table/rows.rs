@@ -6,11 +6,11 @@ use super::{
     OptionAccess::{Both, Get, Set},
     OptionDefault, OptionKind,
     OptionMoment::{Creation, FirstEndpoint, Live, Never, NextEndpoint},
-    OptionRow, OptionValue,
-    lens::{as_number, as_octets, as_text, millis, time},
+    OptionRow,
+    fields::*,
 };
 use crate::base::{
-    options::{Keepalive, Linger, Options, Reconnect, ReconnectStop, Verbosity},
+    options::Verbosity,
     socket_type::SocketType::{self, *},
 };
 
@@ -118,8 +118,8 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(|it| probes(it).0.into(), set_probe_idle), "keepalive");
     TCP_KEEPALIVE_INTVL 37 Int Both "s; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
         field(Lens::Other(|it| probes(it).1.into(), set_probe_interval), "keepalive");
-    TCP_ACCEPT_FILTER 38 Text Set "network" s(""), OCTETS, ALL, NextEndpoint,
-        Here::Absent("no filters here");
+    TCP_ACCEPT_FILTER 38 Text Set "network; each adds one, empty clears" s(""), OCTETS, ALL, NextEndpoint,
+        field(Lens::Other(last_network, add_network), "accept_from");
     IMMEDIATE 39 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
         field(Lens::Flag(|it| &mut it.immediate), "immediate");
     XPUB_VERBOSE 40 Int Set "yes or no" n(0), COUNT, XPUB, Live,
@@ -129,9 +129,12 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     IPV6 42 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
         field(Lens::Flag(|it| &mut it.ipv6), "ipv6");
     MECHANISM 43 Int Get "libzmq's number" n(0), COUNT, ALL, Never, Here::Call("option");
-    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
-    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ALL, NextEndpoint, SECURITY;
-    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ALL, NextEndpoint, SECURITY;
+    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+        Here::Absent("plain_server wants a closure that judges");
+    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
+        field(Lens::Other(|it| plain(it).0.into(), set_plain_name), "plain_client");
+    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ALL, NextEndpoint,
+        field(Lens::Other(|it| plain(it).1.into(), set_plain_password), "plain_client");
     CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
     CURVE_PUBLICKEY 48 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
     CURVE_SECRETKEY 49 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
@@ -144,14 +147,18 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Flag(|it| &mut it.req_relaxed), "relaxed");
     CONFLATE 54 Int Both "yes or no" n(0), BIT, CONFLATES, NextEndpoint,
         field(Lens::Flag(|it| &mut it.conflate), "conflate");
-    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ALL, NextEndpoint, SECURITY;
+    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
+        Here::Absent("authenticator takes a closure instead");
     ROUTER_HANDOVER 56 Int Set "yes or no" n(0), COUNT, &[Router], Live,
         field(Lens::Flag(|it| &mut it.router_handover), "handover");
     TOS 57 Int Both "IP_TOS" n(0), SHORT, ALL, NextEndpoint,
         field(Lens::Count32(|it| &mut it.tos), "tos");
-    IPC_FILTER_PID 58 Int Set "process" none, COUNT, ALL, NextEndpoint, Here::Absent("no filters here");
-    IPC_FILTER_UID 59 Int Set "user" none, COUNT, ALL, NextEndpoint, Here::Absent("no filters here");
-    IPC_FILTER_GID 60 Int Set "group" none, COUNT, ALL, NextEndpoint, Here::Absent("no filters here");
+    IPC_FILTER_PID 58 Int Set "process; each adds one" none, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(last_local, add_process), "accept_local");
+    IPC_FILTER_UID 59 Int Set "user; each adds one" none, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(last_local, add_user), "accept_local");
+    IPC_FILTER_GID 60 Int Set "group; each adds one" none, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(last_local, add_group), "accept_local");
     CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, 255), &[Router], NextEndpoint,
         Here::Call("connect_as");
     GSSAPI_SERVER 62 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
@@ -160,7 +167,8 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     GSSAPI_PLAINTEXT 65 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
     HANDSHAKE_IVL 66 Int Both "ms; 0: no limit" n(30000), COUNT, ALL, NextEndpoint,
         field(Lens::Limit(|it| &mut it.handshake_timeout), "handshake_timeout");
-    SOCKS_PROXY 68 Text Both "host:port" s(""), OCTETS, ALL, NextEndpoint, Here::Absent("no proxies here");
+    SOCKS_PROXY 68 Text Both "host:port" s(""), OCTETS, ALL, NextEndpoint,
+        field(Lens::Text(|it| &mut it.socks_proxy), "socks_proxy");
     XPUB_NODROP 69 Int Set "yes or no" n(0), COUNT, PUBS, Live,
         field(Lens::Flag(|it| &mut it.no_drop), "no_drop");
     XPUB_MANUAL 71 Int Set "yes or no" n(0), COUNT, XPUB, Live,
@@ -189,12 +197,14 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     VMCI_BUFFER_MIN_SIZE 86 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
     VMCI_BUFFER_MAX_SIZE 87 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
     VMCI_CONNECT_TIMEOUT 88 Int Set "ms" n(-1), WAIT, ALL, NextEndpoint, VMCI;
-    USE_FD 89 Int Both "descriptor" n(-1), WAIT, ALL, NextEndpoint, Here::Absent("no adoption here");
+    USE_FD 89 Int Both "descriptor" n(-1), WAIT, ALL, NextEndpoint,
+        Here::Absent("a number is nobody's: bind_listener takes a listener over");
     GSSAPI_PRINCIPAL_NAMETYPE 90 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
     GSSAPI_SERVICE_PRINCIPAL_NAMETYPE 91 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
     BINDTODEVICE 92 Text Both "interface" s(""), (0, 15), ALL, NextEndpoint,
         field(Lens::Text(|it| &mut it.device), "device");
-    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
+    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+        Here::Absent("authenticator takes a closure instead");
     LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Absent("Windows only");
     METADATA 95 Text Set "X-name:value" none, OCTETS, ALL, NextEndpoint,
         field(Lens::Other(last_property, add_property), "property");
@@ -203,8 +213,10 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         Here::Absent("a monitor tells who comes and goes");
     XPUB_MANUAL_LAST_VALUE 98 Int Set "yes or no" n(0), COUNT, XPUB, Live,
         Here::Absent("a message goes to all who subscribed");
-    SOCKS_USERNAME 99 Text Both "name" s(""), SHORT, ALL, NextEndpoint, Here::Absent("no proxies here");
-    SOCKS_PASSWORD 100 Text Both "password" s(""), SHORT, ALL, NextEndpoint, Here::Absent("no proxies here");
+    SOCKS_USERNAME 99 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
+        field(Lens::Other(|it| login(&it.socks_login).0.into(), set_socks_name), "socks_login");
+    SOCKS_PASSWORD 100 Text Both "password" s(""), SHORT, ALL, NextEndpoint,
+        field(Lens::Other(|it| login(&it.socks_login).1.into(), set_socks_password), "socks_login");
     IN_BATCH_SIZE 101 Int Both "octets" n(8192), FROM_1, ALL, NextEndpoint,
         Here::Absent("batches take the size that fits");
     OUT_BATCH_SIZE 102 Int Both "octets" n(8192), FROM_1, ALL, NextEndpoint,
@@ -263,204 +275,3 @@ pub(super) const CONTEXT: &[OptionRow] = rows! {
 };
 
 const THREADS: Here = Here::Absent("I/O threads are scheduled as the system likes");
-
-fn set_affinity(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.affinity = as_number(value).unsigned_abs();
-    Ok(())
-}
-
-fn linger(linger: Linger) -> i64 {
-    match linger {
-        Linger::Drop => 0,
-        Linger::For(time) => millis(time),
-        Linger::Forever => -1,
-    }
-}
-
-fn set_linger(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.linger = match time(as_number(value)) {
-        None => Linger::Forever,
-        Some(time) if time.is_zero() => Linger::Drop,
-        Some(time) => Linger::For(time),
-    };
-    Ok(())
-}
-
-fn reconnect(it: &Options) -> (i64, i64) {
-    match it.reconnect {
-        Reconnect::Never => (-1, 0),
-        Reconnect::Backoff { min, max } => (millis(min), millis(max)),
-    }
-}
-
-fn set_reconnect(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.reconnect = match (time(as_number(value)), it.reconnect) {
-        (None, _) => Reconnect::Never,
-        (Some(min), _) if min.is_zero() => Reconnect::Never,
-        (Some(min), Reconnect::Never) => Reconnect::Backoff { min, max: min },
-        (Some(min), Reconnect::Backoff { max, .. }) => Reconnect::Backoff {
-            min,
-            max: max.max(min),
-        },
-    };
-    Ok(())
-}
-
-fn set_reconnect_max(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let longest = time(as_number(value)).unwrap_or_default();
-    if let Reconnect::Backoff { min, max } = &mut it.reconnect {
-        *max = longest.max(*min);
-    }
-    Ok(())
-}
-
-fn message_max(it: &Options) -> OptionValue {
-    match it.message_octets_max {
-        u64::MAX => OptionValue::Number(-1),
-        octets => i64::try_from(octets).unwrap_or(i64::MAX).into(),
-    }
-}
-
-fn set_message_max(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.message_octets_max = u64::try_from(as_number(value)).unwrap_or(u64::MAX);
-    Ok(())
-}
-
-fn keepalive(it: &Options) -> OptionValue {
-    OptionValue::Number(match it.keepalive {
-        Keepalive::System => -1,
-        Keepalive::Off => 0,
-        Keepalive::On { .. } => 1,
-    })
-}
-
-fn set_keepalive(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.keepalive = match (as_number(value), it.keepalive) {
-        (0, _) => Keepalive::Off,
-        (1, on @ Keepalive::On { .. }) => on,
-        (1, _) => Keepalive::On {
-            idle: None,
-            interval: None,
-            count: None,
-        },
-        _ => Keepalive::System,
-    };
-    Ok(())
-}
-
-/// Idle and interval in seconds, and count; -1 what the system says.
-fn probes(it: &Options) -> (i64, i64, i64) {
-    match it.keepalive {
-        Keepalive::On {
-            idle,
-            interval,
-            count,
-        } => {
-            let seconds =
-                |time: Option<std::time::Duration>| time.map_or(-1, |time| time.as_secs() as i64);
-            (
-                seconds(idle),
-                seconds(interval),
-                count.map_or(-1, i64::from),
-            )
-        }
-        _ => (-1, -1, -1),
-    }
-}
-
-/// The times of probes say something only where probes are sent.
-const NO_PROBES: &str = "TCP_KEEPALIVE must be 1 first";
-
-fn set_probe_idle(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    match &mut it.keepalive {
-        Keepalive::On { idle, .. } => *idle = seconds(value)?,
-        _ => return unless_none(value),
-    }
-    Ok(())
-}
-
-fn set_probe_interval(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    match &mut it.keepalive {
-        Keepalive::On { interval, .. } => *interval = seconds(value)?,
-        _ => return unless_none(value),
-    }
-    Ok(())
-}
-
-fn set_probe_count(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    match &mut it.keepalive {
-        Keepalive::On { count, .. } => *count = u32::try_from(as_number(value)).ok(),
-        _ => return unless_none(value),
-    }
-    Ok(())
-}
-
-fn unless_none(value: &OptionValue) -> Result<(), &'static str> {
-    if as_number(value) < 0 {
-        return Ok(());
-    }
-    Err(NO_PROBES)
-}
-
-fn seconds(value: &OptionValue) -> Result<Option<std::time::Duration>, &'static str> {
-    match as_number(value) {
-        0 => Err("at least one second"),
-        number => Ok(u64::try_from(number)
-            .ok()
-            .map(std::time::Duration::from_secs)),
-    }
-}
-
-fn set_verbosity(it: &mut Options, value: &OptionValue, to: Verbosity) -> Result<(), &'static str> {
-    it.xpub_verbosity = if as_number(value) > 0 {
-        to
-    } else {
-        Verbosity::First
-    };
-    Ok(())
-}
-
-fn heartbeat_ttl(it: &Options) -> OptionValue {
-    it.heartbeat_ttl.map_or(0, millis).into()
-}
-
-fn set_heartbeat_ttl(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let tenths = as_number(value) / 100;
-    it.heartbeat_ttl = time(tenths * 100).filter(|time| !time.is_zero());
-    Ok(())
-}
-
-fn last_property(it: &Options) -> OptionValue {
-    let mut text = String::new();
-    if let Some((name, value)) = it.properties.last() {
-        text = format!("{name}:{}", String::from_utf8_lossy(value));
-    }
-    text.as_str().into()
-}
-
-fn add_property(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let text = as_text(&as_octets(value)).unwrap_or_default();
-    let (name, value) = text.split_once(':').ok_or("it takes X-name:value")?;
-    it.add_property(name, value.as_bytes());
-    Ok(())
-}
-
-fn reconnect_stop(it: &Options) -> OptionValue {
-    let ReconnectStop {
-        refused,
-        handshake_failed,
-        lost,
-    } = it.reconnect_stop;
-    let bits = i64::from(refused) | i64::from(handshake_failed) << 1 | i64::from(lost) << 2;
-    bits.into()
-}
-
-fn set_reconnect_stop(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let bits = as_number(value);
-    it.reconnect_stop = ReconnectStop {
-        refused: bits & 1 != 0,
-        handshake_failed: bits & 2 != 0,
-        lost: bits & 4 != 0,
-    };
-    Ok(())
-}
