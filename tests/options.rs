@@ -11,13 +11,59 @@ use common::{
     within,
 };
 use hubless::{
-    Context, Dealer, Error, ErrorKind, EventKind, OptionAccess, OptionDefault, OptionKind,
-    OptionMoment, OptionRow, OptionValue, Pub, Pull, Push, Reason, Reconnect, ReconnectStop, Rep,
-    Req, Router, SendError, SocketType, Sub, XPub, XSub, internals::base::option_table,
+    Context, Dealer, Endpoint, Error, ErrorKind, EventKind, IpcEndpoint, LocalPeer, Monitor,
+    OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue, Pub, Pull, Push,
+    Reason, Reconnect, ReconnectStop, Rep, Req, Router, SendError, SocketType, Sub, XPub, XSub,
+    internals::base::option_table,
 };
 
 /// Where it is shown what an option does: its name, a file, a test there.
 const SHOWN: &[(&str, &str, &str)] = &[
+    (
+        "TCP_ACCEPT_FILTER",
+        "tests/options.rs",
+        "who_is_in_no_network_does_not_come_in",
+    ),
+    (
+        "IPC_FILTER_PID",
+        "tests/options.rs",
+        "who_is_no_local_peer_does_not_come_in",
+    ),
+    (
+        "IPC_FILTER_UID",
+        "tests/options.rs",
+        "who_is_no_local_peer_does_not_come_in",
+    ),
+    (
+        "IPC_FILTER_GID",
+        "tests/options.rs",
+        "who_is_no_local_peer_does_not_come_in",
+    ),
+    (
+        "SOCKS_PROXY",
+        "tests/socks_proxy.rs",
+        "a_name_is_the_proxys_to_resolve",
+    ),
+    (
+        "SOCKS_USERNAME",
+        "tests/socks_proxy.rs",
+        "a_proxy_may_ask_for_a_login",
+    ),
+    (
+        "SOCKS_PASSWORD",
+        "tests/socks_proxy.rs",
+        "a_proxy_may_ask_for_a_login",
+    ),
+    (
+        "PLAIN_USERNAME",
+        "tests/options.rs",
+        "a_name_and_a_password_are_shown",
+    ),
+    (
+        "PLAIN_PASSWORD",
+        "tests/options.rs",
+        "a_name_and_a_password_are_shown",
+    ),
     (
         "AFFINITY",
         "tests/options.rs",
@@ -364,6 +410,9 @@ fn told(socket_type: SocketType, name: &str, value: OptionValue) -> Result<Optio
         if name == "TCP_KEEPALIVE_CNT" || name == "TCP_KEEPALIVE_IDLE" || name == "TCP_KEEPALIVE_INTVL" {
             socket.set_option("TCP_KEEPALIVE", 1)?;
         }
+        if name == "SOCKS_PASSWORD" {
+            socket.set_option("SOCKS_USERNAME", "joe")?;
+        }
         socket.set_option(name, value)?;
         socket.option(name)
     })
@@ -380,6 +429,9 @@ fn good(row: &OptionRow) -> OptionValue {
         ("RECONNECT_IVL_MAX", _) => 60_000.into(),
         ("HEARTBEAT_TTL", _) => 1_200.into(),
         ("METADATA", _) => "X-room:7".into(),
+        ("TCP_ACCEPT_FILTER", _) => "10.0.0.0/8".into(),
+        ("SOCKS_PROXY", _) => "proxy:1080".into(),
+        ("IPC_FILTER_PID" | "IPC_FILTER_UID" | "IPC_FILTER_GID", _) => 7.into(),
         ("BINDTODEVICE", _) => "lo".into(),
         (_, OptionDefault::Number(begin)) if row.range.1 == 1 => (1 - begin.max(0)).into(),
         ("INVERT_MATCHING", _) => 1.into(),
@@ -430,7 +482,8 @@ fn every_row_holds_what_it_says() {
         }
         if let Ok(value) = begins(of, row.name) {
             let begins_with = row.begins_with();
-            let nothing = begins_with == OptionDefault::None && value == OptionValue::from("");
+            let empty = value == OptionValue::from("") || value == OptionValue::from(-1);
+            let nothing = begins_with == OptionDefault::None && empty;
             assert!(nothing || value == begins_with, "{}: {value}", row.name);
         }
         // Live, and before there is a socket.
@@ -950,4 +1003,135 @@ fn a_connection_that_is_lost_leaves_a_message() {
     drop(raw);
     assert_eq!(dealer.recv_timeout(SOON).expect("a message")[0], "one");
     assert_eq!(dealer.recv_timeout(SOON).expect("a message")[0], "lost");
+}
+
+/// What becomes of somebody who connects there.
+fn fate<S>(bound: &Endpoint, events: &Monitor, dial: impl FnOnce(&Endpoint) -> S) -> EventKind {
+    let _stream = dial(bound);
+    loop {
+        match events.recv_timeout(SOON).expect("an event").kind {
+            EventKind::Listening => {}
+            kind => return kind,
+        }
+    }
+}
+
+fn is_denied(kind: &EventKind) -> bool {
+    let denied = std::io::ErrorKind::PermissionDenied;
+    matches!(kind, EventKind::AcceptFailed(error) if error.kind() == denied)
+}
+
+#[test]
+fn who_is_in_no_network_does_not_come_in() {
+    let come = |networks: &[&str]| {
+        let pull = Pull::new().expect("a PULL");
+        for network in networks {
+            pull.set_option("TCP_ACCEPT_FILTER", *network)
+                .expect("a network");
+        }
+        let events = pull.monitor();
+        let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+        fate(&at, &events, Raw::connect_silently)
+    };
+    assert!(is_denied(&come(&["10.0.0.0/8"])));
+    for welcome in [&["10.0.0.0/8", "127.0.0.0/8"][..], &["10.0.0.0/8", ""], &[]] {
+        assert!(matches!(come(welcome), EventKind::Accepted), "{welcome:?}");
+    }
+    let pull = Pull::new().expect("a PULL");
+    for wrong in ["0.0.0.0/", "0.0.0.0/-1", "0.0.0.0/33", "foo"] {
+        let error = pull
+            .set_option("TCP_ACCEPT_FILTER", wrong)
+            .expect_err(wrong);
+        assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    }
+}
+
+#[test]
+fn who_is_no_local_peer_does_not_come_in() {
+    let dial = |at: &Endpoint| {
+        let Endpoint::Ipc(IpcEndpoint::Path(path)) = at else {
+            panic!("{at}");
+        };
+        std::os::unix::net::UnixStream::connect(path).expect("to connect")
+    };
+    let come = |peers: &[LocalPeer]| {
+        let mut builder = Pull::builder();
+        for peer in peers {
+            builder = builder.accept_local(*peer);
+        }
+        let pull = builder.build().expect("a PULL");
+        let events = pull.monitor();
+        let at = pull.bind("ipc://*").expect("to bind");
+        fate(&at, &events, dial)
+    };
+    let me = i32::try_from(std::process::id()).expect("a process");
+    let mine = fs::metadata("/proc/self").expect("ourselves");
+    let (uid, gid) = {
+        use std::os::unix::fs::MetadataExt;
+        (mine.uid(), mine.gid())
+    };
+    for stranger in [
+        LocalPeer::Process(me + 1),
+        LocalPeer::User(uid + 1),
+        LocalPeer::Group(gid + 1),
+    ] {
+        assert!(is_denied(&come(&[stranger])), "{stranger:?}");
+        for friend in [
+            LocalPeer::Process(me),
+            LocalPeer::User(uid),
+            LocalPeer::Group(gid),
+        ] {
+            assert!(
+                matches!(come(&[stranger, friend]), EventKind::Accepted),
+                "{friend:?}"
+            );
+        }
+    }
+    let pull = Pull::new().expect("a PULL");
+    pull.set_option("IPC_FILTER_PID", me + 1).expect("to add");
+    let events = pull.monitor();
+    let at = pull.bind("ipc://*").expect("to bind");
+    assert!(is_denied(&fate(&at, &events, dial)));
+}
+
+#[test]
+fn a_name_and_a_password_are_shown() {
+    let check = |user: &[u8], password: &[u8]| user == b"joe" && password == b"open sesame";
+    let pull = Pull::builder().plain_server(check).build().expect("a PULL");
+    let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+    let push = Push::new().expect("a PUSH");
+    push.set_option("PLAIN_USERNAME", "joe").expect("a name");
+    push.set_option("PLAIN_PASSWORD", "open sesame")
+        .expect("a password");
+    assert_eq!(
+        push.option("MECHANISM").expect("one"),
+        OptionValue::Number(1)
+    );
+    push.connect(&at).expect("to connect");
+    push.send("hello").expect("to send");
+    assert_eq!(pull.recv_timeout(SOON).expect("it comes")[0], "hello");
+}
+
+#[test]
+fn a_listener_is_taken_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its address");
+    let path = common::fresh_path();
+    let local = std::os::unix::net::UnixListener::bind(&path).expect("a path");
+    let pull = Pull::new().expect("a PULL");
+    let at = pull.bind_listener(listener).expect("it listens");
+    assert_eq!(at.to_string(), format!("tcp://{port}"));
+    let also = pull.bind_listener(local).expect("it listens");
+    assert_eq!(also.to_string(), format!("ipc://{}", path.display()));
+    for at in [at, also] {
+        let push = Push::new().expect("a PUSH");
+        push.connect(&at).expect("to connect");
+        push.send("hello").expect("to send");
+        assert_eq!(pull.recv_timeout(SOON).expect("it comes")[0], "hello");
+        pull.unbind(&at).expect("it is bound");
+    }
+    let _ = fs::remove_file(path);
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    pull.bind_listener(stranger)
+        .expect_err("it does not listen");
 }

@@ -149,9 +149,10 @@ pub struct PeerInfo {
 
 impl Event {
     /// What a monitor of libzmq would tell of it: the number of its event, and the value. Where
-    /// libzmq gives a descriptor, or the system gave no error number, the value is 0. Nothing for what it does not tell: all of
-    /// inproc, the end of what was closed here, subscriptions, marks. Two events for what
-    /// failed: a bind and its socket's end, most handshakes and the disconnection.
+    /// libzmq gives a descriptor, or the system gave no error number, the value is 0. Nothing for
+    /// what it does not tell: all of inproc, the end of what was closed here, subscriptions,
+    /// marks. Two events for what failed: a bind and its socket's end, most handshakes and the
+    /// disconnection.
     ///
     /// ```
     /// use hubless::Pull;
