@@ -1135,3 +1135,26 @@ fn a_listener_is_taken_over() {
     pull.bind_listener(stranger)
         .expect_err("it does not listen");
 }
+
+#[test]
+fn hiccups_stop_at_the_mark() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let at_once = Reconnect::Backoff {
+        min: Duration::from_millis(1),
+        max: Duration::from_millis(5),
+    };
+    let dealer = Dealer::builder()
+        .hiccup_message("lost")
+        .recv_hwm(2)
+        .reconnect(at_once)
+        .build()
+        .expect("a DEALER");
+    dealer.connect(&*at).expect("to begin");
+    for _ in 0..6 {
+        drop(Raw::accept(&listener, "ROUTER"));
+    }
+    let _last = Raw::accept(&listener, "ROUTER");
+    let received = dealer.stats().received;
+    assert_eq!((received.accepted, received.queued), (2, 2), "{received:?}");
+}

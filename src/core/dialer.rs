@@ -507,7 +507,9 @@ impl Dialer {
             || (reconnect_stop.handshake_failed && fault.in_handshake)
             || (reconnect_stop.lost && session.link.is_serving());
         let hiccup = &socket.terms().options.hiccup_message;
-        session.leave_word(socket, hiccup.as_ref(), bells);
+        // A peer that comes and goes must not fill a lane that nobody reads.
+        let hiccup = hiccup.as_ref().filter(|_| self.lanes.1.room() > 0);
+        session.leave_word(socket, hiccup, bells);
         session.end(socket, &fault.reason, immediate || stops, bells);
         if immediate {
             self.peer = None;
