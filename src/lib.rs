@@ -46,7 +46,8 @@
 //! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up.
 //!
 //! A [`Message`] is frames, delivered whole or not at all, at most once, in order from one sender
-//! to one receiver over one connection. Nothing is acknowledged, stored or encrypted.
+//! to one receiver over one connection. Nothing is acknowledged or stored; and nothing is encrypted,
+//! except by CURVE (the feature `curve`): see `Builder::curve_server`.
 
 // What only tests, benches and fuzz targets use is compiled all the same.
 #![cfg_attr(not(feature = "internals"), allow(dead_code))]
@@ -74,6 +75,7 @@ pub use base::{
     event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
     filter::{LocalPeer, Network},
     interest::Interest,
+    keys::{KeyPair, PublicKey, SecretKey},
     message::{Frame, Message},
     option_table::{OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue},
     options::{Keepalive, Linger, Reconnect, ReconnectStop, Verbosity},
@@ -84,6 +86,8 @@ pub use base::{
 };
 
 pub use core::PeerState;
+
+pub use wire::z85::NoKey;
 
 /// The programs of the README, run as tests.
 #[cfg(doctest)]

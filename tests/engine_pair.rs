@@ -8,6 +8,9 @@
 //! The wires carry octets in pieces that a seed decides; time passes only when the test says so.
 //! Here is what two good partners say to each other; `timers` and `hostile` have the rest.
 
+#[cfg(feature = "curve")]
+#[path = "engine_pair/curve.rs"]
+mod curve;
 #[path = "engine_pair/harness.rs"]
 mod harness;
 #[path = "engine_pair/hostile.rs"]

@@ -157,3 +157,135 @@ fn plain_refuses_a_wrong_password_and_another_mechanism() {
         );
     }
 }
+
+/// CURVE, with keys of either side's making.
+#[cfg(feature = "curve")]
+mod curve {
+    use hubless::{AuthRequest, Credentials, KeyPair, PublicKey, Verdict};
+
+    use super::*;
+
+    fn key(key: PublicKey) -> String {
+        hex(key.as_bytes())
+    }
+
+    fn curve_client(server: PublicKey, keys: &KeyPair) -> TheirOptions {
+        vec![
+            ("CURVE_SERVERKEY", key(server)),
+            ("CURVE_PUBLICKEY", key(keys.public())),
+            ("CURVE_SECRETKEY", hex(keys.secret().expose())),
+        ]
+    }
+
+    fn curve_server(keys: &KeyPair) -> TheirOptions {
+        vec![
+            ("CURVE_SERVER", "1".into()),
+            ("CURVE_SECRETKEY", hex(keys.secret().expose())),
+        ]
+    }
+
+    #[test]
+    fn curve_with_us_as_the_server() {
+        let (ours, theirs) = (KeyPair::generate(), KeyPair::generate());
+        let known = theirs.public();
+        let judge = move |peer: &AuthRequest| match peer.credentials {
+            Credentials::Curve { key } if key == known => Verdict::allow_as("joe"),
+            _ => Verdict::Deny,
+        };
+        talk_everywhere(
+            || {
+                Dealer::builder()
+                    .curve_server(ours.clone())
+                    .authenticator(judge)
+            },
+            &Peer::start(),
+            &curve_client(ours.public(), &theirs),
+            |info| assert_eq!(info.property("User-Id").expect("a name"), "joe"),
+        );
+    }
+
+    #[test]
+    fn curve_with_them_as_the_server() {
+        let (ours, theirs) = (KeyPair::generate(), KeyPair::generate());
+        talk_everywhere(
+            || Dealer::builder().curve_client(theirs.public(), ours.clone()),
+            &guarded(&[key(ours.public())]),
+            &curve_server(&theirs),
+            |_| {},
+        );
+    }
+
+    #[test]
+    fn keys_of_their_making_read_as_ours() {
+        let peer = Peer::start();
+        let made = peer.begin(r#"{"do":"keypair"}"#).get();
+        let text = |name| {
+            let octets = made.text(name);
+            let digit = |at| u8::from_str_radix(&octets[at..at + 2], 16).expect("hexadecimal");
+            let text = (0..octets.len()).step_by(2).map(digit).collect();
+            String::from_utf8(text).expect("text")
+        };
+        let secret: hubless::SecretKey = text("secret").parse().expect("a key");
+        assert_eq!(secret.to_z85(), text("secret"));
+        let pair = KeyPair::from(secret);
+        assert_eq!(pair.public().to_string(), text("public"));
+    }
+
+    #[test]
+    fn curve_refuses_wrong_keys_and_another_mechanism() {
+        let (ours, theirs, other) = (
+            KeyPair::generate(),
+            KeyPair::generate(),
+            KeyPair::generate(),
+        );
+        let peer = guarded(&[key(other.public())]);
+        for we_bind in [true, false] {
+            // A client of theirs that takes us for somebody else.
+            let server = || Dealer::builder().curve_server(ours.clone());
+            let reason = failure(
+                server(),
+                &peer,
+                &curve_client(other.public(), &theirs),
+                we_bind,
+            );
+            assert!(
+                matches!(reason, Reason::Protocol(ProtocolError::Cryptographic)),
+                "{reason:?}"
+            );
+            // A client of theirs that we do not let in.
+            let reason = failure(
+                server().authenticator(|_: &AuthRequest| false),
+                &peer,
+                &curve_client(ours.public(), &theirs),
+                we_bind,
+            );
+            assert!(matches!(reason, Reason::Denied(400)), "{reason:?}");
+            // We, not being on their list.
+            let client =
+                |server: &KeyPair| Dealer::builder().curve_client(server.public(), ours.clone());
+            let reason = failure(client(&theirs), &peer, &curve_server(&theirs), we_bind);
+            assert!(
+                matches!(&reason, Reason::Refused(status) if status == "400"),
+                "{reason:?}"
+            );
+            // We, taking them for somebody else: they close.
+            let reason = failure(client(&other), &peer, &curve_server(&theirs), we_bind);
+            assert!(
+                matches!(reason, Reason::PeerClosed | Reason::Io(_)),
+                "{reason:?}"
+            );
+            for theirs in [Vec::new(), plain_client("admin", "secret")] {
+                let reason = failure(server(), &peer, &theirs, we_bind);
+                assert!(
+                    matches!(
+                        reason,
+                        Reason::Protocol(ProtocolError::MechanismMismatch)
+                            | Reason::PeerClosed
+                            | Reason::Io(_)
+                    ),
+                    "{reason:?}"
+                );
+            }
+        }
+    }
+}

@@ -8,6 +8,11 @@ use super::{
     context::Context,
     sockets::{Dealer, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub},
 };
+#[cfg(feature = "curve")]
+use crate::{
+    base::keys::{Curve, KeyPair, PublicKey},
+    engine::Dryoc,
+};
 use crate::{
     base::{
         auth::{AuthRequest, Authenticator, Credentials, Gate, Security, Verdict},
@@ -250,6 +255,44 @@ impl<S: TypedSocket> Builder<S> {
         self
     }
 
+    /// Speak CURVE as the server: encrypted, and each peer must know our public key and prove its
+    /// own. Which keys may come in an [`authenticator`](Builder::authenticator) says; without one,
+    /// all may.
+    ///
+    /// ```
+    /// use hubless::{AuthRequest, Credentials, KeyPair, Pull, Push, Verdict};
+    ///
+    /// let (ours, theirs) = (KeyPair::generate(), KeyPair::generate());
+    /// let joe = theirs.public();
+    /// let known = move |peer: &AuthRequest| match peer.credentials {
+    ///     Credentials::Curve { key } if key == joe => Verdict::allow_as("joe"),
+    ///     _ => Verdict::Deny,
+    /// };
+    /// let pull = Pull::builder()
+    ///     .curve_server(ours.clone())
+    ///     .authenticator(known)
+    ///     .build()?;
+    /// let at = pull.bind("tcp://127.0.0.1:0")?;
+    /// let push = Push::builder().curve_client(ours.public(), theirs).build()?;
+    /// push.connect(at)?;
+    /// push.send("hello")?;
+    /// assert_eq!(pull.recv()?, "hello".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "curve")]
+    pub fn curve_server(mut self, keys: impl Into<KeyPair>) -> Self {
+        self.options.security = curve(keys.into(), None);
+        self
+    }
+
+    /// Speak CURVE as the client of the server that has this public key, whichever side connects;
+    /// prove to have these keys.
+    #[cfg(feature = "curve")]
+    pub fn curve_client(mut self, server: PublicKey, keys: impl Into<KeyPair>) -> Self {
+        self.options.security = curve(keys.into(), Some(server));
+        self
+    }
+
     /// Speak PLAIN, and show this name and password, of at most 255 octets each.
     pub fn plain_client(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
         self.options.security = Security::PlainClient {
@@ -334,6 +377,15 @@ impl<S: TypedSocket> Builder<S> {
         self.options.add_property(name, value.as_ref());
         self
     }
+}
+
+#[cfg(feature = "curve")]
+fn curve(keys: KeyPair, server: Option<PublicKey>) -> Security {
+    Security::Curve(Curve {
+        keys: Arc::new(keys),
+        server,
+        primitives: Arc::new(Dryoc),
+    })
 }
 
 /// Options that some types have: one row each.

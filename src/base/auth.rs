@@ -9,7 +9,10 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use super::secret::Secret;
+use super::{
+    keys::{Curve, PublicKey},
+    secret::Secret,
+};
 
 /// A peer that asks to come in.
 #[derive(Clone, Debug)]
@@ -36,6 +39,11 @@ pub enum Credentials {
         /// The password.
         password: Secret,
     },
+    /// CURVE (RFC 26): a key, and the proof that the peer has the secret one to it.
+    Curve {
+        /// The peer's long-term key.
+        key: PublicKey,
+    },
 }
 
 impl AuthRequest {
@@ -53,6 +61,7 @@ impl AuthRequest {
         match self.credentials {
             Credentials::Null => "NULL",
             Credentials::Plain { .. } => "PLAIN",
+            Credentials::Curve { .. } => "CURVE",
         }
     }
 }
@@ -156,6 +165,8 @@ pub enum Security {
     },
     /// PLAIN, the side that judges them.
     PlainServer(Gate),
+    /// CURVE, either side.
+    Curve(Curve),
 }
 
 impl Security {
@@ -164,12 +175,17 @@ impl Security {
         match self {
             Security::Null => "NULL",
             Security::PlainClient { .. } | Security::PlainServer(_) => "PLAIN",
+            Security::Curve(_) => "CURVE",
         }
     }
 
     /// Is it the side that judges?
     pub fn is_server(&self) -> bool {
-        matches!(self, Security::PlainServer(_))
+        match self {
+            Security::Null | Security::PlainClient { .. } => false,
+            Security::PlainServer(_) => true,
+            Security::Curve(curve) => curve.server.is_none(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod interest;
+pub mod keys;
 pub mod message;
 pub mod option_table;
 pub mod options;

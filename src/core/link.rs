@@ -10,11 +10,13 @@ use std::{
     sync::Arc,
 };
 
+use super::seal::Seal;
 use crate::{
     base::{
         sync::{AtomicUsize, Mutex, Ordering, Rank},
         tuning,
     },
+    engine::Sealer,
     pipe::{Lane, Outbox, writer::Writer},
     reactor::metal::Stream,
 };
@@ -24,9 +26,16 @@ pub(crate) struct Link {
     pub(crate) stream: Box<dyn Stream>,
     pub(crate) lane: Arc<Lane>,
     writer: Writer,
-    outbox: Mutex<Outbox>,
+    writing: Mutex<Writing>,
     /// The key of the peer it serves, once there is one.
     peer: AtomicUsize,
+}
+
+/// What whoever writes works on.
+struct Writing {
+    outbox: Outbox,
+    /// With CURVE, once the handshake is done.
+    seal: Option<Box<Seal>>,
 }
 
 /// What a flush brings about.
@@ -45,7 +54,13 @@ impl Link {
             stream,
             lane,
             writer: Writer::blocked(),
-            outbox: Mutex::new(Rank::Outbox, Outbox::new()),
+            writing: Mutex::new(
+                Rank::Outbox,
+                Writing {
+                    outbox: Outbox::new(),
+                    seal: None,
+                },
+            ),
             peer: AtomicUsize::new(usize::MAX),
         }
     }
@@ -111,11 +126,23 @@ impl Link {
         }
     }
 
+    /// From now on everything is sealed, but for the words that are queued already. Not while
+    /// others may queue words: before the lane is open.
+    pub(crate) fn seal(&self, sealer: Sealer) {
+        let mut writing = self.writing.lock();
+        let clear = writing.outbox.control_octets() + self.lane.control_octets();
+        writing.seal = Some(Box::new(Seal::new(sealer, clear)));
+    }
+
     /// Moves octets from the lane into the stream until the lane is empty.
     fn write_out(&self, flushed: &mut Flushed) -> io::Result<()> {
-        let mut outbox = self.outbox.lock();
+        let mut writing = self.writing.lock();
+        let Writing { outbox, seal } = &mut *writing;
+        if let Some(seal) = seal {
+            return self.write_sealed(outbox, seal, flushed);
+        }
         loop {
-            flushed.ring_writer |= self.lane.exchange(&mut outbox);
+            flushed.ring_writer |= self.lane.exchange(outbox);
             if outbox.is_empty() {
                 return Ok(());
             }
@@ -125,7 +152,32 @@ impl Link {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(octets) => outbox.advance(octets),
                 Err(error) => {
-                    flushed.ring_writer |= self.lane.exchange(&mut outbox);
+                    flushed.ring_writer |= self.lane.exchange(outbox);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// As [`write_out`](Link::write_out), sealed.
+    #[cold]
+    fn write_sealed(
+        &self,
+        outbox: &mut Outbox,
+        seal: &mut Seal,
+        flushed: &mut Flushed,
+    ) -> io::Result<()> {
+        loop {
+            flushed.ring_writer |= self.lane.exchange(outbox);
+            if outbox.is_empty() {
+                return Ok(());
+            }
+            let octets = seal.octets(outbox)?;
+            match self.stream.write(&[IoSlice::new(octets)]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(octets) => seal.advance(octets, outbox),
+                Err(error) => {
+                    flushed.ring_writer |= self.lane.exchange(outbox);
                     return Err(error);
                 }
             }
@@ -136,7 +188,12 @@ impl Link {
     /// stay in the lane. Answers whether the lane's writer must be rung.
     pub(crate) fn cut(&self) -> bool {
         self.writer.shut();
-        self.lane.disconnect(&mut self.outbox.lock())
+        let mut writing = self.writing.lock();
+        let Writing { outbox, seal } = &mut *writing;
+        if let Some(mut seal) = seal.take() {
+            seal.cut(outbox);
+        }
+        self.lane.disconnect(outbox)
     }
 }
 

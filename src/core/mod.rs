@@ -16,6 +16,7 @@ mod link;
 mod listener;
 mod monitor;
 mod pollset;
+mod seal;
 mod session;
 mod socket;
 mod spin;

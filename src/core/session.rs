@@ -465,6 +465,9 @@ impl Session {
         let mut output = Vec::new();
         self.engine.poll_output(&mut output);
         self.link.lane.push_control(&output);
+        if let Some(sealer) = self.engine.take_sealer() {
+            self.link.seal(sealer);
+        }
         match socket.peer_ready(&newcomer, bells) {
             Ok(place) => {
                 self.peer = Some(place);

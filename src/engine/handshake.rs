@@ -21,6 +21,7 @@ use super::{
     Config, Peer,
     mechanism::{Mechanism, Scene, Turn, identity_for, refuse},
     reader::Reader,
+    sealed::Channel,
 };
 use crate::{
     base::{
@@ -59,7 +60,7 @@ pub(super) struct Handshake {
 pub(super) enum Outcome {
     /// Somebody must say whether the peer may come in: see [`Handshake::handle_verdict`].
     Asks(AuthRequest),
-    Ready(Peer),
+    Ready(Peer, Option<Box<Channel>>),
 }
 
 /// What is awaited from the peer.
@@ -147,7 +148,7 @@ impl Handshake {
                         return Err(protocol(ProtocolError::MechanismMismatch));
                     }
                     let revision = greeting.revision;
-                    let (mechanism, turn) = Mechanism::begin(Scene { config, revision }, out);
+                    let (mechanism, turn) = Mechanism::begin(Scene { config, revision }, out)?;
                     self.stage = Stage::Secured(revision, mechanism);
                     if let Some(outcome) = self.follow(turn) {
                         return Ok(Some(outcome));
@@ -180,12 +181,13 @@ impl Handshake {
                     };
                     let identity = identity_for(config.socket_type, &body)
                         .ok_or(protocol(ProtocolError::InvalidMetadata))?;
-                    return Ok(Some(Outcome::Ready(Peer {
+                    let peer = Peer {
                         revision: Revision::V2_0,
                         socket_type,
                         identity,
                         properties: Vec::new(),
-                    })));
+                    };
+                    return Ok(Some(Outcome::Ready(peer, None)));
                 }
             }
         }
@@ -195,12 +197,12 @@ impl Handshake {
         match turn {
             Turn::Waits => None,
             Turn::Asks(request) => Some(Outcome::Asks(request)),
-            Turn::Done(mut peer) => {
+            Turn::Done(mut peer, channel) => {
                 if !self.user_id.is_empty() {
                     let property = (USER_ID.to_owned(), self.user_id.clone());
                     peer.properties.push(property);
                 }
-                Some(Outcome::Ready(peer))
+                Some(Outcome::Ready(peer, channel))
             }
         }
     }
@@ -211,7 +213,7 @@ impl Handshake {
         config: &Config,
         verdict: Verdict,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Peer>, Reason> {
+    ) -> Result<Option<Outcome>, Reason> {
         let Verdict::Allow { user_id } = verdict else {
             return Err(refuse(&verdict, out));
         };
@@ -221,10 +223,7 @@ impl Handshake {
         };
         let revision = *revision;
         let turn = mechanism.admit(Scene { config, revision }, out);
-        match self.follow(turn) {
-            Some(Outcome::Ready(peer)) => Ok(Some(peer)),
-            _ => Ok(None),
-        }
+        Ok(self.follow(turn))
     }
 
     /// Fills the greeting up to `octets` octets; `false` if the input did not suffice.

@@ -29,6 +29,7 @@ mod handshake;
 mod heartbeat;
 mod mechanism;
 mod reader;
+mod sealed;
 mod traffic;
 
 use std::{sync::Arc, time::Duration};
@@ -39,6 +40,7 @@ use self::{
     handshake::{Handshake, Outcome},
     heartbeat::Heartbeat,
     reader::Reader,
+    sealed::{Channel, Opener},
     traffic::Traffic,
 };
 use crate::base::{
@@ -50,7 +52,9 @@ use crate::base::{
     time::Time,
 };
 
-pub use self::fault::Fault;
+#[cfg(feature = "curve")]
+pub use self::mechanism::Dryoc;
+pub use self::{fault::Fault, sealed::Sealer};
 pub use crate::wire::Revision;
 
 /// What all connections of a socket have in common.
@@ -159,6 +163,9 @@ pub struct Engine {
     reader: Reader,
     traffic: Traffic,
     heartbeat: Heartbeat,
+    /// With CURVE: what seals and opens all that follows the handshake.
+    sealer: Option<Sealer>,
+    opener: Option<Box<Opener>>,
     /// Greeting pieces, READY, ERROR. Empty in traffic.
     output: Vec<u8>,
 }
@@ -181,6 +188,8 @@ impl Engine {
             reader: Reader::default(),
             traffic: Traffic::new(config.socket_type),
             heartbeat: Heartbeat::new(&config),
+            sealer: None,
+            opener: None,
             output,
             config,
         }
@@ -202,14 +211,13 @@ impl Engine {
         }
         let mut rest = input;
         let step = match &mut self.state {
+            State::Traffic if self.opener.is_some() => self.handle_sealed(now, &mut rest, sink),
             State::Traffic => self.handle_traffic(now, &mut rest, sink),
             State::Handshake(handshake) => {
                 let done =
                     handshake.handle(&self.config, &mut self.reader, &mut rest, &mut self.output);
                 match done {
-                    Ok(Some(Outcome::Ready(peer))) => Ok(self.ready(now, peer)),
-                    Ok(Some(Outcome::Asks(request))) => Ok(Step::Asks(Box::new(request))),
-                    Ok(None) => Ok(Step::Drained),
+                    Ok(outcome) => Ok(self.follow(now, outcome)),
                     Err(reason) => Err(reason),
                 }
             }
@@ -221,7 +229,16 @@ impl Engine {
         }
     }
 
-    fn ready(&mut self, now: Time, peer: Peer) -> Step {
+    fn follow(&mut self, now: Time, outcome: Option<Outcome>) -> Step {
+        let (peer, channel) = match outcome {
+            None => return Step::Drained,
+            Some(Outcome::Asks(request)) => return Step::Asks(Box::new(request)),
+            Some(Outcome::Ready(peer, channel)) => (peer, channel),
+        };
+        if let Some(Channel { sealer, opener }) = channel.map(|channel| *channel) {
+            self.sealer = Some(sealer);
+            self.opener = Some(Box::new(opener));
+        }
         self.state = State::Traffic;
         self.revision = Some(peer.revision);
         self.heartbeat.start(now, peer.revision);
@@ -241,10 +258,15 @@ impl Engine {
             State::Ended(fault) => return Err((**fault).clone()),
         };
         match done {
-            Ok(Some(peer)) => Ok(self.ready(now, peer)),
-            Ok(None) => Ok(Step::Drained),
+            Ok(outcome) => Ok(self.follow(now, outcome)),
             Err(reason) => Err(self.end(reason)),
         }
+    }
+
+    /// After [`Step::Ready`]: what must seal every frame from now on, if this is not `None`. What
+    /// was in the output before goes as it is; what comes into it later is to be sealed, too.
+    pub fn take_sealer(&mut self) -> Option<Sealer> {
+        self.sealer.take()
     }
 
     /// If a large body is under way: where to read it to, and how many octets at most may be
@@ -357,6 +379,8 @@ impl Engine {
         self.reader = Reader::default();
         self.traffic = Traffic::new(self.config.socket_type);
         self.heartbeat = Heartbeat::new(&self.config);
+        self.sealer = None;
+        self.opener = None;
         fault
     }
 }

@@ -28,6 +28,8 @@ use crate::{
 pub(super) enum Body<'a> {
     Lent(&'a [u8]),
     Owned(Vec<u8>),
+    /// Out of a sealed frame.
+    Shared(Bytes),
 }
 
 impl Deref for Body<'_> {
@@ -38,16 +40,27 @@ impl Deref for Body<'_> {
         match self {
             Body::Lent(octets) => octets,
             Body::Owned(octets) => octets,
+            Body::Shared(octets) => octets,
         }
     }
 }
 
 impl Body<'_> {
+    /// The octets, to be changed.
+    pub(super) fn into_octets(self) -> Vec<u8> {
+        match self {
+            Body::Lent(octets) => octets.to_vec(),
+            Body::Owned(octets) => octets,
+            Body::Shared(octets) => octets.into(),
+        }
+    }
+
     #[inline]
     pub(super) fn into_frame(self) -> Frame {
         match self {
             Body::Lent(octets) => Frame::copy_from(octets),
             Body::Owned(octets) => Frame::from(octets),
+            Body::Shared(octets) => Frame::from(octets),
         }
     }
 
@@ -57,6 +70,10 @@ impl Body<'_> {
             Body::Lent(body) => Bytes::copy_from_slice(body.get(octets..).unwrap_or_default()),
             Body::Owned(body) => {
                 let mut body = Bytes::from(body);
+                body.advance(octets.min(body.len()));
+                body
+            }
+            Body::Shared(mut body) => {
                 body.advance(octets.min(body.len()));
                 body
             }

@@ -11,7 +11,11 @@
 //! subscriptions in both forms on every connection, as messages in any frame (RFC 37, "The PUB
 //! and XPUB Socket Types").
 
-use super::{Config, Engine, Sink, Step, reader::Body};
+use super::{
+    Config, Engine, Sink, Step,
+    reader::Body,
+    sealed::{Opened, SEALED_OCTETS},
+};
 use crate::{
     base::{
         event::{ProtocolError, Reason},
@@ -96,6 +100,16 @@ impl Traffic {
         }
     }
 
+    /// Judges the header of a sealed frame: what is inside may be a command, or a frame.
+    fn admit_sealed(&self, config: &Config, header: Header) -> Result<(), ProtocolError> {
+        let left = config.message_octets_max.saturating_sub(self.octets);
+        let most = left.max(HANDSHAKE_OCTETS_MAX as u64);
+        match header.octets.saturating_sub(SEALED_OCTETS) <= most {
+            true => Ok(()),
+            false => Err(ProtocolError::Unspecified),
+        }
+    }
+
     /// The frame that makes its message whole gives that message.
     #[inline]
     fn handle_frame(
@@ -173,6 +187,63 @@ impl Engine {
         if rest.len() < left_at_ping {
             self.heartbeat.heard_after_ping();
         }
+        Ok(step)
+    }
+
+    /// As [`handle_traffic`](Engine::handle_traffic), of sealed frames.
+    pub(super) fn handle_sealed(
+        &mut self,
+        now: Time,
+        rest: &mut &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Step, Reason> {
+        let Some(mut opener) = self.opener.take() else {
+            return Ok(Step::Drained);
+        };
+        let mut room = sink.room();
+        if let Some(message) = self.traffic.held.take() {
+            self.hand_over(message, &mut room, sink);
+        }
+        let mut left_at_ping = 0;
+        let step = loop {
+            if self.traffic.held.is_some() {
+                break Step::Full;
+            }
+            let Engine {
+                reader,
+                traffic,
+                config,
+                ..
+            } = self;
+            let sealed = reader.next(rest, |header| traffic.admit_sealed(config, header))?;
+            let Some((_, sealed)) = sealed else {
+                break Step::Drained;
+            };
+            let Opened {
+                more,
+                command,
+                body,
+            } = opener.open(sealed)?;
+            let octets = body.len() as u64;
+            let header = Header {
+                more,
+                command,
+                octets,
+            };
+            traffic.admit(config, header).map_err(Reason::Protocol)?;
+            if command {
+                if self.handle_command(now, body, sink)? {
+                    left_at_ping = rest.len();
+                }
+            } else if let Some(message) = traffic.handle_frame(header, body, sink) {
+                self.hand_over(message, &mut room, sink);
+            }
+        };
+        if rest.len() < left_at_ping {
+            self.heartbeat.heard_after_ping();
+        }
+        opener.tidy_up();
+        self.opener = Some(opener);
         Ok(step)
     }
 

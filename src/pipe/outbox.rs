@@ -35,18 +35,28 @@ impl Outbox {
         self.control.is_empty() && self.chunks.is_empty()
     }
 
-    /// What to write, first to last.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; tuning::WRITE_SLICES_MAX]) -> usize {
+    /// All that it holds, first to last: words of the protocol, then chunks. No segment is empty,
+    /// and a frame lies in one, or a large body by itself in the one behind its header.
+    #[inline]
+    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         let control = &self.control[self.control_written..];
         let data = self.chunks.iter().enumerate().map(|(index, chunk)| {
             let from = if index == 0 { self.written } else { 0 };
             &chunk.octets()[from..]
         });
+        let all = std::iter::once(control).chain(data);
+        all.filter(|octets| !octets.is_empty())
+    }
+
+    /// Words of the protocol that have not left, in octets.
+    pub fn control_octets(&self) -> usize {
+        self.control.len() - self.control_written
+    }
+
+    /// What to write, first to last.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; tuning::WRITE_SLICES_MAX]) -> usize {
         let mut count = 0;
-        for octets in std::iter::once(control)
-            .chain(data)
-            .filter(|octets| !octets.is_empty())
-        {
+        for octets in self.segments() {
             if count == slices.len() {
                 break;
             }

@@ -5,6 +5,7 @@
 //!   frame      flags, size, body                 the unit of everything that follows
 //!   command    name, data; inside one frame      READY, ERROR, PING, PONG, SUBSCRIBE, CANCEL
 //!   metadata   (name, value)*; inside READY      Socket-Type, Identity, X-...
+//!   z85        keys as text
 //!   v2         what ZMTP 2.0 has in place of READY
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod frame;
 pub mod greeting;
 pub mod metadata;
 pub mod v2;
+pub mod z85;
 
 pub use command::encode_subscription;
 pub use greeting::Revision;

@@ -7,7 +7,7 @@ use hubless::{
     AuthRequest, Message, SocketType, Time, Verdict,
     internals::{
         base::{options::Options, tuning},
-        engine::{Config, Engine, Fault, Peer, Sink, Step},
+        engine::{Config, Engine, Fault, Peer, Sealer, Sink, Step},
         wire::frame,
     },
 };
@@ -74,6 +74,10 @@ pub struct Side {
     pub peer: Option<Peer>,
     pub fault: Option<Fault>,
     pub wire: VecDeque<u8>,
+    /// It took no more than there was room for, and may hold a message.
+    pub full: bool,
+    /// What it must seal its frames with, once ready.
+    pub sealer: Option<Sealer>,
     /// What it has asked and nobody has answered.
     pub asked: Option<AuthRequest>,
     /// The answer to what it asks; `None`: nobody answers.
@@ -91,6 +95,8 @@ impl Side {
             peer: None,
             fault: None,
             wire: VecDeque::new(),
+            full: false,
+            sealer: None,
             asked: None,
             verdict: Some(Verdict::allow_as("")),
         }
@@ -115,6 +121,7 @@ impl Side {
         match step {
             Ok((taken, step)) => {
                 self.wire.drain(..taken);
+                self.full = matches!(step, Step::Full);
                 match step {
                     Step::Drained => assert!(taken == octets || taken == 0),
                     Step::Ready(peer) => assert!(self.peer.replace(*peer).is_none()),
@@ -124,6 +131,33 @@ impl Side {
             }
             Err(fault) => self.fault = Some(fault),
         }
+    }
+
+    /// What it has to say, as it goes on the wire.
+    pub fn output(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.engine.poll_output(&mut out);
+        match self.engine.take_sealer() {
+            // The handshake ends with what was in the output.
+            Some(sealer) => self.sealer = Some(sealer),
+            None => out = self.sealed(out),
+        }
+        out
+    }
+
+    /// Frames as they go on the wire.
+    pub fn sealed(&mut self, frames: Vec<u8>) -> Vec<u8> {
+        let Some(sealer) = &mut self.sealer else {
+            return frames;
+        };
+        let (mut rest, mut out) = (&frames[..], Vec::new());
+        while let Some((header, taken)) = frame::Header::decode(rest).expect("63 bits") {
+            let (body, others) = rest[taken..].split_at(header.octets as usize);
+            let sealed = sealer.seal(header.more, header.command, body, &mut out);
+            sealed.expect("counters are left");
+            rest = others;
+        }
+        out
     }
 
     /// Answers what it has asked, if it shall be answered.
@@ -185,8 +219,7 @@ impl Pair {
     /// Puts what an engine has to say on the other's wire.
     pub fn poll(&mut self) {
         for from in 0..2 {
-            let mut out = Vec::new();
-            self.sides[from].engine.poll_output(&mut out);
+            let out = self.sides[from].output();
             self.sides[1 - from].wire.extend(out);
         }
     }
@@ -197,7 +230,7 @@ impl Pair {
             self.poll();
             let mut moved = false;
             for side in &mut self.sides {
-                if side.fault.is_none() && !side.wire.is_empty() {
+                if side.fault.is_none() && (side.full || !side.wire.is_empty()) {
                     let octets = 1 + self.random.below(self.piece);
                     let room = 1 + self.random.below(self.room);
                     side.take(self.now, octets, room);
@@ -238,6 +271,7 @@ impl Pair {
     pub fn send(&mut self, to: usize, message: &Message) {
         let mut out = Vec::new();
         frame::encode(message.frames(), &mut out);
+        let out = self.sides[1 - to].sealed(out);
         self.sides[to].wire.extend(out);
     }
 }

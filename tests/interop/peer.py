@@ -17,6 +17,7 @@ import time
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
+from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 CONTEXT = zmq.Context()
@@ -83,7 +84,7 @@ def guard(users, keys):
     authenticator = ThreadAuthenticator(CONTEXT)
     authenticator.start()
     authenticator.configure_plain(passwords=users)
-    keys = Keys({bytes.fromhex(key) for key in keys})
+    keys = Keys({z85.encode(bytes.fromhex(key)) for key in keys})
     authenticator.configure_curve_callback(credentials_provider=keys)
 
 

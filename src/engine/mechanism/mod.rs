@@ -8,12 +8,18 @@
 //!
 //! A mechanism sees commands and verdicts; octets go out through a vector. One file each.
 
+mod curve;
+#[cfg(feature = "curve")]
+mod dryoc;
 mod null;
 mod plain;
 
 use bytes::Bytes;
 
-use super::{Config, Peer};
+#[cfg(feature = "curve")]
+pub use self::dryoc::Dryoc;
+
+use super::{Config, Peer, sealed::Channel};
 use crate::{
     base::{
         auth::{AuthRequest, Credentials, Security, Verdict},
@@ -33,6 +39,8 @@ pub(super) enum Mechanism {
     Null(null::Null),
     PlainClient(plain::Client),
     PlainServer(plain::Server),
+    CurveClient(Box<curve::Client>),
+    CurveServer(Box<curve::Server>),
 }
 
 /// What a step of the handshake has come to.
@@ -42,8 +50,8 @@ pub(super) enum Turn {
     Waits,
     /// Somebody must say whether the peer may come in.
     Asks(AuthRequest),
-    /// Both sides are ready.
-    Done(Peer),
+    /// Both sides are ready; with CURVE, what seals and opens all that follows.
+    Done(Peer, Option<Box<Channel>>),
 }
 
 /// What every step needs to know.
@@ -55,8 +63,8 @@ pub(super) struct Scene<'a> {
 
 impl Mechanism {
     /// Says what is ours to say first.
-    pub(super) fn begin(scene: Scene<'_>, out: &mut Vec<u8>) -> (Mechanism, Turn) {
-        match &scene.config.security {
+    pub(super) fn begin(scene: Scene<'_>, out: &mut Vec<u8>) -> Result<(Mechanism, Turn), Reason> {
+        Ok(match &scene.config.security {
             Security::Null => {
                 let (null, turn) = null::Null::begin(scene, out);
                 (Mechanism::Null(null), turn)
@@ -69,7 +77,17 @@ impl Mechanism {
                 let server = plain::Server::begin();
                 (Mechanism::PlainServer(server), Turn::Waits)
             }
-        }
+            Security::Curve(curve) => match curve.server {
+                Some(key) => {
+                    let client = curve::Client::begin(curve, key, out)?;
+                    (Mechanism::CurveClient(Box::new(client)), Turn::Waits)
+                }
+                None => {
+                    let server = curve::Server::begin(curve);
+                    (Mechanism::CurveServer(Box::new(server)), Turn::Waits)
+                }
+            },
+        })
     }
 
     /// Takes a command of the peer.
@@ -83,6 +101,8 @@ impl Mechanism {
             Mechanism::Null(null) => null.handle(scene, body, out),
             Mechanism::PlainClient(client) => client.handle(scene, body, out),
             Mechanism::PlainServer(server) => server.handle(scene, body, out),
+            Mechanism::CurveClient(client) => client.handle(scene, body, out),
+            Mechanism::CurveServer(server) => server.handle(scene, body, out),
         }
     }
 
@@ -91,7 +111,8 @@ impl Mechanism {
         match self {
             Mechanism::Null(null) => null.admit(scene, out),
             Mechanism::PlainServer(server) => server.admit(out),
-            Mechanism::PlainClient(_) => Turn::Waits,
+            Mechanism::CurveServer(server) => server.admit(scene.config, out),
+            Mechanism::PlainClient(_) | Mechanism::CurveClient(_) => Turn::Waits,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Null {
             return Err(protocol(ProtocolError::UnexpectedCommand));
         }
         match self {
-            Null::Open => Ok(Turn::Done(meet(scene, command.data, out)?)),
+            Null::Open => Ok(Turn::Done(meet(scene, command.data, out)?, None)),
             Null::Asked(Some(_)) => Err(protocol(ProtocolError::UnexpectedCommand)),
             Null::Asked(early) => {
                 *early = Some(meet(scene, command.data, out)?);
@@ -55,7 +55,7 @@ impl Null {
     pub(super) fn admit(&mut self, scene: Scene<'_>, out: &mut Vec<u8>) -> Turn {
         encode("READY", &announce(scene.config), out);
         match std::mem::replace(self, Null::Open) {
-            Null::Asked(Some(peer)) => Turn::Done(peer),
+            Null::Asked(Some(peer)) => Turn::Done(peer, None),
             _ => Turn::Waits,
         }
     }

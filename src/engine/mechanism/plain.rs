@@ -56,7 +56,9 @@ impl Client {
             }
             (Client::Welcome, b"WELCOME", _) => Err(protocol(ProtocolError::MalformedWelcome)),
             // The server has judged our type already: it needs no word of ours.
-            (Client::Ready, b"READY", data) => Ok(Turn::Done(meet(scene, data, &mut Vec::new())?)),
+            (Client::Ready, b"READY", data) => {
+                Ok(Turn::Done(meet(scene, data, &mut Vec::new())?, None))
+            }
             _ => Err(protocol(ProtocolError::UnexpectedCommand)),
         }
     }
@@ -98,7 +100,7 @@ impl Server {
             (Server::Initiate, b"INITIATE") => {
                 let peer = meet(scene, command.data, out)?;
                 encode("READY", &announce(scene.config), out);
-                Ok(Turn::Done(peer))
+                Ok(Turn::Done(peer, None))
             }
             _ => Err(protocol(ProtocolError::UnexpectedCommand)),
         }
