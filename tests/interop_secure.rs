@@ -232,6 +232,30 @@ mod curve {
     }
 
     #[test]
+    fn key_files_read_on_both_sides() {
+        let (peer, scratch) = (Peer::start(), Scratch::new());
+        let folder = scratch.ipc("x");
+        let folder = folder["ipc://".len()..].trim_end_matches("/x");
+        let ours = KeyPair::generate();
+        ours.save(format!("{folder}/ours.key")).expect("to write");
+        for (name, secret) in [
+            ("ours.key", ""),
+            ("ours.key_secret", &ours.secret().to_z85()),
+        ] {
+            let command = format!(r#"{{"do":"read_keys","path":"{folder}/{name}"}}"#);
+            let read = peer.begin(&command).get();
+            let public = ours.public().to_string();
+            assert_eq!(hex(public.as_bytes()), format!("{:?}", read.text("public")));
+            assert_eq!(hex(secret.as_bytes()), format!("{:?}", read.text("secret")));
+        }
+        let command = format!(r#"{{"do":"write_keys","folder":"{folder}","name":"theirs"}}"#);
+        peer.begin(&command).get();
+        let pair = KeyPair::load(format!("{folder}/theirs.key_secret")).expect("to read");
+        let public = PublicKey::load(format!("{folder}/theirs.key")).expect("to read");
+        assert_eq!(public, pair.public());
+    }
+
+    #[test]
     fn curve_refuses_wrong_keys_and_another_mechanism() {
         let (ours, theirs, other) = (
             KeyPair::generate(),

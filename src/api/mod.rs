@@ -4,6 +4,8 @@ mod builder;
 mod connection;
 mod context;
 mod control;
+#[cfg(feature = "curve")]
+mod keys;
 mod monitor;
 mod options;
 mod owner;

@@ -16,6 +16,7 @@ import threading
 import time
 
 import zmq
+import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
@@ -86,6 +87,19 @@ def guard(users, keys):
     authenticator.configure_plain(passwords=users)
     keys = Keys({z85.encode(bytes.fromhex(key)) for key in keys})
     authenticator.configure_curve_callback(credentials_provider=keys)
+
+
+@command
+def write_keys(folder, name):
+    """Writes a pair of key files."""
+    zmq.auth.create_certificates(folder, name)
+
+
+@command
+def read_keys(path):
+    """What a key file holds, as text."""
+    public, secret = zmq.auth.load_certificate(path)
+    return {"public": public.hex(), "secret": (secret or b"").hex()}
 
 
 @command
