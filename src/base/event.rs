@@ -205,6 +205,7 @@ impl Reason {
                 [kind @ b'3'..=b'5', b'0', b'0'] => (0x4000, u32::from(kind - b'0') * 100),
                 _ => (0x0800, 0),
             },
+            Reason::Denied(status) => (0x4000, u32::from(*status)),
             Reason::Io(error) => (0x0800, errno(error)),
             _ => (0x0800, 0),
         })
@@ -374,5 +375,6 @@ mod tests {
         assert_eq!(failed(stranger), [lost]);
         let refused = Reason::Refused(Bytes::from_static(b"400"));
         assert_eq!(failed(refused), [(0x4000, 400), lost]);
+        assert_eq!(failed(Reason::Denied(500)), [(0x4000, 500), lost]);
     }
 }

@@ -59,7 +59,7 @@ const PGM: Here = Here::Absent("no PGM, NORM or UDP here");
 const GSSAPI: Here = Here::Absent("no GSSAPI here");
 const VMCI: Here = Here::Absent("no VMCI here");
 const TLS: Here = Here::Absent("no WebSockets here");
-const SECURITY: Here = Here::Absent("no such security mechanism here");
+const CURVE: Here = Here::Absent("curve_server and curve_client take keys, with the feature curve");
 const RAW: Here = Here::Absent("no raw TCP here");
 
 const fn field(lens: Lens, how: &'static str) -> Here {
@@ -135,10 +135,10 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(|it| plain(it).0.into(), set_plain_name), "plain_client");
     PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ALL, NextEndpoint,
         field(Lens::Other(|it| plain(it).1.into(), set_plain_password), "plain_client");
-    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, SECURITY;
-    CURVE_PUBLICKEY 48 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
-    CURVE_SECRETKEY 49 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
-    CURVE_SERVERKEY 50 Octets Both "key" none, (32, 41), ALL, NextEndpoint, SECURITY;
+    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, CURVE;
+    CURVE_PUBLICKEY 48 Octets Both "key" none, (32, 41), ALL, NextEndpoint, CURVE;
+    CURVE_SECRETKEY 49 Octets Both "key" none, (32, 41), ALL, NextEndpoint, CURVE;
+    CURVE_SERVERKEY 50 Octets Both "key" none, (32, 41), ALL, NextEndpoint, CURVE;
     PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, NAMED, Live,
         field(Lens::Flag(|it| &mut it.probe_router), "probe_router");
     REQ_CORRELATE 52 Int Set "yes or no" n(0), COUNT, &[Req], Live,
