@@ -160,7 +160,7 @@ impl Link {
     }
 
     /// As [`write_out`](Link::write_out), sealed.
-    #[cold]
+    #[inline(never)]
     fn write_sealed(
         &self,
         outbox: &mut Outbox,
@@ -170,6 +170,7 @@ impl Link {
         loop {
             flushed.ring_writer |= self.lane.exchange(outbox);
             if outbox.is_empty() {
+                seal.rest();
                 return Ok(());
             }
             let octets = seal.octets(outbox)?;

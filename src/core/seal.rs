@@ -13,6 +13,9 @@ use std::{collections::VecDeque, io};
 
 use crate::{base::tuning, engine::Sealer, pipe::Outbox, wire::frame::Header};
 
+/// Octets that a connection keeps for sealing while it has nothing to write.
+const IDLE_OCTETS_MAX: usize = 4 << 10;
+
 /// What is sealed and being written.
 #[derive(Debug)]
 pub(super) struct Seal {
@@ -58,6 +61,15 @@ impl Seal {
             self.fill(outbox)?;
         }
         Ok(&self.octets[self.written..])
+    }
+
+    /// All is written, and there is no more: an idle connection keeps little.
+    pub(super) fn rest(&mut self) {
+        if self.parts.is_empty() && self.octets.capacity() > IDLE_OCTETS_MAX {
+            self.octets = Vec::new();
+            self.written = 0;
+            self.left = 0;
+        }
     }
 
     fn fill(&mut self, outbox: &Outbox) -> io::Result<()> {

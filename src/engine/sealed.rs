@@ -213,3 +213,105 @@ pub(super) struct Channel {
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::keys::PublicKey;
+
+    /// Not cryptography: adds the nonce's last octet, and proves by the sum.
+    #[derive(Debug)]
+    struct Toy;
+
+    impl Primitives for Toy {
+        fn fill_random(&self, _: &mut [u8]) {}
+
+        fn public_of(&self, secret: &[u8; 32]) -> [u8; 32] {
+            *secret
+        }
+
+        fn agree(&self, _: &PublicKey, ours: &SecretKey) -> Option<SecretKey> {
+            Some(ours.clone())
+        }
+
+        fn seal(&self, _: &SecretKey, nonce: &[u8; 24], octets: &mut [u8]) -> [u8; 16] {
+            let sum = octets
+                .iter()
+                .fold(nonce[23], |sum, it| sum.wrapping_add(*it));
+            octets
+                .iter_mut()
+                .for_each(|it| *it = it.wrapping_add(nonce[23]));
+            [sum; 16]
+        }
+
+        fn open(&self, _: &SecretKey, nonce: &[u8; 24], proof: &[u8; 16], it: &mut [u8]) -> bool {
+            it.iter_mut()
+                .for_each(|it| *it = it.wrapping_sub(nonce[23]));
+            let sum = it.iter().fold(nonce[23], |sum, it| sum.wrapping_add(*it));
+            *proof == [sum; 16]
+        }
+    }
+
+    const PREFIX: &[u8; 16] = b"CurveZMQMESSAGEC";
+
+    fn ends(next: u64, last: u64) -> (Sealer, Opener) {
+        let cipher = Cipher {
+            key: SecretKey::from([0; 32]),
+            primitives: Arc::new(Toy),
+        };
+        let sealer = Sealer::new(cipher.clone(), PREFIX, next);
+        (sealer, Opener::new(cipher, PREFIX, last))
+    }
+
+    #[test]
+    fn counters_end_and_never_begin_again() {
+        let (mut sealer, mut opener) = ends(u64::MAX - 1, 5);
+        for body in [&b"last but one"[..], b"last"] {
+            let mut out = Vec::new();
+            sealer.seal(false, false, body, &mut out).expect("left");
+            let opened = opener.open(Body::Lent(&out[2..])).expect("good");
+            assert_eq!(&*opened.body, body);
+        }
+        let mut out = Vec::new();
+        assert_eq!(sealer.seal(false, false, b"", &mut out), Err(Spent));
+        assert!(
+            out.is_empty(),
+            "nothing leaves under a counter that was used"
+        );
+    }
+
+    #[test]
+    fn flags_and_bodies_come_out_wherever_the_frame_lies() {
+        let large = vec![7; 300];
+        for (more, command, body) in [
+            (false, false, &b""[..]),
+            (true, false, b"small"),
+            (false, true, b"\x04PING"),
+            (true, true, &large),
+        ] {
+            let (mut sealer, mut opener) = ends(3, 0);
+            let mut out = Vec::new();
+            sealer.seal(more, command, body, &mut out).expect("left");
+            let frame = out.split_off(if body.len() > 200 { 9 } else { 2 });
+            assert_eq!(frame.len() as u64, body.len() as u64 + SEALED_OCTETS);
+            for frame in [Body::Lent(&frame), Body::Owned(frame.clone())] {
+                opener.last = 2;
+                let opened = opener.open(frame).expect("good");
+                assert_eq!((opened.more, opened.command), (more, command));
+                assert_eq!(&*opened.body, body);
+            }
+        }
+    }
+
+    #[test]
+    fn a_forged_counter_does_not_count() {
+        let (mut sealer, mut opener) = ends(7, 2);
+        let mut out = Vec::new();
+        sealer.seal(false, false, b"body", &mut out).expect("left");
+        let mut forged = out.clone();
+        forged[10] = 0xff;
+        forged[20] ^= 1;
+        assert!(opener.open(Body::Lent(&forged[2..])).is_err());
+        assert!(opener.open(Body::Lent(&out[2..])).is_ok());
+    }
+}
