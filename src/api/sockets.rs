@@ -66,6 +66,8 @@ pub struct SocketStats {
     pub sent: LaneStats,
     /// What was received.
     pub received: LaneStats,
+    /// Handshakes done with all peers, those that have left included.
+    pub connections: u64,
 }
 
 macro_rules! typed {
@@ -172,7 +174,8 @@ macro_rules! typed {
             /// The counters of all peers together, those that have left included.
             pub fn stats(&self) -> SocketStats {
                 let (sent, received) = self.owner.socket.stats();
-                SocketStats { sent, received }
+                let connections = self.owner.socket.connections();
+                SocketStats { sent, received, connections }
             }
 
             /// Watches what happens to its connections, from now on.

@@ -27,6 +27,7 @@ use crate::{
         endpoint::Endpoint,
         error::{Error, ErrorKind},
         event::{EventKind, PeerInfo, Reason},
+        time::Time,
         tuning,
     },
     pattern::{Announcement, Peer},
@@ -55,6 +56,10 @@ pub(super) struct Attached {
     pub(super) served: bool,
     /// It is gone, and all that it sent is read.
     pub(super) emptied: bool,
+    /// Handshakes done with it, ever.
+    pub(super) connections: u64,
+    /// When the last one was done, if it is connected still.
+    pub(super) connected_at: Option<Time>,
 }
 
 /// How a peer is reached now.
@@ -86,6 +91,8 @@ impl Attached {
             came_in: false,
             served: false,
             emptied: false,
+            connections: 0,
+            connected_at: None,
         }
     }
 
@@ -137,6 +144,7 @@ impl Socket {
         newcomer: &Newcomer<'_>,
         bells: &mut Bells,
     ) -> Result<(usize, u64), Reason> {
+        let now = self.context.metal.now();
         let mut state = self.state.lock();
         if state.phase != Phase::Open && newcomer.known.is_none() {
             return Err(Reason::Local);
@@ -147,7 +155,7 @@ impl Socket {
                     None => return Err(Reason::Local),
                     // Closed here before it was reached: what was queued for it leaves now.
                     Some(peer) if peer.gone => {
-                        state.link(key, newcomer, &[], bells);
+                        state.link(key, newcomer, &[], now, bells);
                         return Ok((key, serial));
                     }
                     Some(_) => (key, serial),
@@ -178,7 +186,7 @@ impl Socket {
         if let Some(hello) = &self.terms().options.hello {
             encode(hello.frames(), &mut first);
         }
-        state.link(key, newcomer, &first, bells);
+        state.link(key, newcomer, &first, now, bells);
         state.follow(self, bells);
         state.peer_came(bells);
         Ok((key, serial))
@@ -196,6 +204,7 @@ impl Socket {
         }
         state.attached[key].wire = Wire::None;
         state.attached[key].entry = None;
+        state.attached[key].connected_at = None;
         if gone {
             state.detach(self, key, bells);
             let attached = &mut state.attached[key];
@@ -213,6 +222,7 @@ impl Socket {
     /// An inproc peer has left.
     pub(super) fn peer_gone(&self, state: &mut State, key: usize, bells: &mut Bells) {
         state.attached[key].wire = Wire::None;
+        state.attached[key].connected_at = None;
         state.peers[key].out.discard(true);
         state.detach(self, key, bells);
         state.follow(self, bells);
@@ -296,7 +306,15 @@ impl State {
     }
 
     /// A peer's connection is ready: what is queued leaves, after `first`.
-    fn link(&mut self, key: usize, newcomer: &Newcomer<'_>, first: &[u8], bells: &mut Bells) {
+    fn link(
+        &mut self,
+        key: usize,
+        newcomer: &Newcomer<'_>,
+        first: &[u8],
+        now: Time,
+        bells: &mut Bells,
+    ) {
+        self.connected(key, now);
         let attached = &mut self.attached[key];
         attached.wire = Wire::Link(Arc::clone(newcomer.link));
         attached.entry = Some(newcomer.entry);
@@ -307,6 +325,14 @@ impl State {
         self.peers[key].out.publish();
         newcomer.link.lane.open(first);
         bells.flush.push(Arc::clone(newcomer.link));
+    }
+
+    /// A handshake is done with a peer.
+    pub(super) fn connected(&mut self, key: usize, now: Time) {
+        self.connections += 1;
+        let attached = &mut self.attached[key];
+        attached.connections += 1;
+        attached.connected_at = Some(now);
     }
 
     /// Nothing more is sent to a peer. What it sent may still be read, and what is queued for it
@@ -331,6 +357,7 @@ impl State {
                 });
             }
             self.attached[key].wire = Wire::None;
+            self.attached[key].connected_at = None;
         } else if !self.attached[key].served {
             // It was never reached, and now nobody tries any more.
             let unsent = self.peers[key].out.discard(false);
@@ -356,7 +383,7 @@ impl State {
             self.departed -= 1;
             // What came after it was read to the end is read by nobody.
             let mut received = peer.window.stats();
-            received.dropped += std::mem::take(&mut received.queued);
+            received.dropped += received.forsake();
             self.past.1 = self.past.1.plus(received);
             self.leaving.push(peer.out.into_lane());
             self.settle_leaving();
@@ -381,7 +408,7 @@ impl State {
                 return true;
             }
             // Nobody is left who could read it.
-            stats.lost += std::mem::take(&mut stats.queued);
+            stats.lost += stats.forsake();
             *past = past.plus(stats);
             false
         });

@@ -119,6 +119,7 @@ impl Socket {
         out.set_hwm(sum(ours.options.send_hwm, bound.options.recv_hwm));
         received.set_hwm(sum(bound.options.send_hwm, ours.options.recv_hwm));
 
+        let now = self.context.metal.now();
         // Their side first: it has to know where to ring us before we ring it.
         let mut their_bells = Bells::default();
         let mut theirs = binder.state.lock();
@@ -141,6 +142,7 @@ impl Socket {
             theirs.attached[their_key].wire = Wire::None;
             binder.peer_gone(&mut theirs, their_key, &mut their_bells);
         } else {
+            theirs.connected(their_key, now);
             theirs.follow(binder, &mut their_bells);
             theirs.peer_came(&mut their_bells);
         }
@@ -188,6 +190,7 @@ impl Socket {
                 let ready = state.inproc_ready(self, key, &identity);
                 match ready {
                     Ok(()) => {
+                        state.connected(key, now);
                         for topic in state.pattern.subscriptions() {
                             bells.remote.push(remote(Word::Subscription {
                                 subscribe: true,

@@ -12,6 +12,7 @@
 use std::{
     sync::{Arc, OnceLock, Weak},
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -100,6 +101,10 @@ pub struct PeerState {
     pub ready: bool,
     /// ROUTER: the name it is addressed by.
     pub routing_id: Bytes,
+    /// Handshakes done with it, ever: more than one if we connected, and had to do so again.
+    pub connections: u64,
+    /// How long the present connection has stood since its handshake; `None` without one.
+    pub connected_for: Option<Duration>,
     /// What we sent it.
     pub sent: LaneStats,
     /// What it sent us.
@@ -269,29 +274,6 @@ impl Socket {
             }
             Err(refusal) => Poll::Ready(Err(refused(refusal, message.take().unwrap_or_default()))),
         }
-    }
-
-    /// Waits until a send would be taken, and sends nothing. False once the socket is closed.
-    ///
-    /// Another thread may use the room before the caller does.
-    pub fn poll_room(&self, place: &mut Place, waker: &Waker) -> Poll<bool> {
-        let mut state = self.state.lock();
-        let open = state.phase == Phase::Open;
-        let State { pattern, peers, .. } = &mut *state;
-        if open && !pattern.can_send(peers) {
-            state.send_waiters.enter(place, waker);
-            return Poll::Pending;
-        }
-        // There may be room for the next one, too.
-        let next = match state.send_waiters.leave(place) {
-            true => state.send_waiters.next(),
-            false => None,
-        };
-        drop(state);
-        if let Some(waker) = next {
-            waker.wake();
-        }
-        Poll::Ready(open)
     }
 
     /// A sender goes away without having sent.
@@ -474,14 +456,22 @@ impl Socket {
         (sent, received)
     }
 
+    /// Handshakes done with all peers, ever.
+    pub fn connections(&self) -> u64 {
+        self.state.lock().connections
+    }
+
     /// Every peer, in the order of its key.
     pub fn peers(&self) -> Vec<PeerState> {
+        let now = self.context.metal.now();
         let state = self.state.lock();
         let peer_state = |(key, peer): (usize, &Peer)| PeerState {
             endpoint: (*state.attached[key].endpoint).clone(),
             info: state.attached[key].info.clone(),
             ready: peer.ready,
             routing_id: peer.identity.clone(),
+            connections: state.attached[key].connections,
+            connected_for: state.attached[key].connected_at.map(|at| now.since(at)),
             sent: peer.out.stats(),
             received: peer.window.stats(),
         };

@@ -59,6 +59,8 @@ pub(super) struct State {
     pub(super) departed: usize,
     /// Counters of peers that are gone: sent, received.
     pub(super) past: (LaneStats, LaneStats),
+    /// Handshakes done, ever.
+    pub(super) connections: u64,
     /// Lanes of peers that are gone, which the other side (inproc) has not read to the end.
     pub(super) leaving: Vec<Arc<Lane>>,
 }
@@ -98,6 +100,7 @@ impl State {
             ends: Ends::default(),
             departed: 0,
             past: Default::default(),
+            connections: 0,
             leaving: Vec::new(),
         }
     }

@@ -14,7 +14,7 @@
 //! The poll set of a socket that is watched stays with the reactor (see [`lease`](super::lease)):
 //! its watchers are not there to drive it.
 
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use slab::Slab;
 
@@ -22,6 +22,7 @@ use super::{
     bells::Bells,
     socket::Socket,
     state::{Phase, State},
+    wait::Place,
 };
 use crate::base::{interest::Interest, sync::Ordering};
 
@@ -117,6 +118,29 @@ impl State {
 }
 
 impl Socket {
+    /// Waits until a send would be taken, and sends nothing. False once the socket is closed.
+    ///
+    /// Another thread may use the room before the caller does.
+    pub fn poll_room(&self, place: &mut Place, waker: &Waker) -> Poll<bool> {
+        let mut state = self.state.lock();
+        let open = state.phase == Phase::Open;
+        let State { pattern, peers, .. } = &mut *state;
+        if open && !pattern.can_send(peers) {
+            state.send_waiters.enter(place, waker);
+            return Poll::Pending;
+        }
+        // There may be room for the next one, too.
+        let next = match state.send_waiters.leave(place) {
+            true => state.send_waiters.next(),
+            false => None,
+        };
+        drop(state);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+        Poll::Ready(open)
+    }
+
     /// A new watcher, unarmed: it looks first. `steady`: it is woken also when there is nothing
     /// to receive any more, after it has seen that there was.
     pub fn watch(&self, waker: Waker, steady: bool) -> Watch {

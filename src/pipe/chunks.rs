@@ -183,12 +183,28 @@ pub(super) struct Chunks {
     last_run: usize,
     /// A small run that was written, for the next message of a conversation.
     spare: Option<Run>,
+    /// What was put in here beyond one frame and two octets of header a message.
+    beyond: Beyond,
+}
+
+/// What most messages do not have, so that they need not count it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beyond {
+    pub(super) frames: u64,
+    pub(super) header_octets: u64,
 }
 
 impl Chunks {
     #[inline]
     pub(super) fn octets(&self) -> usize {
         self.sealed_octets + self.tail.used
+    }
+
+    /// Octets of all frames, without their headers, and frames beyond one a message. Of a draft:
+    /// whoever takes chunks out keeps no account of it.
+    pub(super) fn measure(&self) -> (u64, u64) {
+        let headers = 2 * self.messages() + self.beyond.header_octets;
+        (self.octets() as u64 - headers, self.beyond.frames)
     }
 
     pub(super) fn messages(&self) -> u64 {
@@ -242,6 +258,9 @@ impl Chunks {
         } else {
             frame.len()
         };
+        let header_octets = if frame.len() > 255 { 9 } else { 2 };
+        self.beyond.header_octets += header_octets - 2 * u64::from(last);
+        self.beyond.frames += u64::from(!last);
         let run = self.open_run(HEADER_OCTETS_MAX + copied);
         run.put_header(frame.len(), !last);
         match by_reference {
@@ -300,6 +319,7 @@ impl Chunks {
             others.spare = self.spare.take();
         }
         let (old, new) = (self.tail.used, others.tail.used);
+        others.beyond = Beyond::default();
         others.last_run = new;
         if others.sealed.is_empty() {
             if old > 0 && new <= SMALL_RUN && old + new <= tuning::FLUSH_OCTETS {

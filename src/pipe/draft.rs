@@ -163,7 +163,10 @@ impl Draft {
         let mut stats = self.lane.stats();
         stats.accepted += self.framed.messages();
         stats.queued += self.framed.messages();
-        stats.octets += self.framed.octets() as u64;
+        let (octets, frames_beyond) = self.framed.measure();
+        stats.octets += octets;
+        stats.parts += self.framed.messages() + frames_beyond;
+        stats.queued_octets += self.framed.octets() as u64;
         stats
     }
 

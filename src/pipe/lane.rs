@@ -20,7 +20,7 @@ use std::{collections::VecDeque, fmt};
 use super::{Outbox, chunks::Chunks};
 use crate::base::{
     message::{Frame, Message},
-    stats::LaneStats,
+    stats::{LaneStats, measure},
     sync::{Mutex, Rank},
     tuning,
 };
@@ -54,8 +54,13 @@ struct Inner {
     writer_gone: bool,
     reader_gone: bool,
     octets: u64,
+    /// Frames beyond one a message.
+    frames_beyond: u64,
+    /// Octets framed, and not yet written.
+    waiting: u64,
     refused: u64,
     dropped: u64,
+    replaced: u64,
     lost: u64,
 }
 
@@ -124,8 +129,11 @@ impl Lane {
             writer_gone: false,
             reader_gone: false,
             octets: 0,
+            frames_beyond: 0,
+            waiting: 0,
             refused: 0,
             dropped: 0,
+            replaced: 0,
             lost: 0,
         };
         Lane {
@@ -186,13 +194,16 @@ impl Lane {
         };
         let messages = framed.messages();
         inner.written += messages;
-        inner.octets += framed.octets() as u64;
+        let (octets, frames_beyond) = framed.measure();
+        inner.octets += octets;
+        inner.frames_beyond += frames_beyond;
         if inner.reader_gone {
             framed.clear();
             inner.taken += messages;
             inner.lost += messages;
             return Err(Refused::Closed);
         }
+        inner.waiting += framed.octets() as u64;
         chunks.append(framed);
         let room = inner.room();
         inner.writer_waits |= wait && room == 0;
@@ -214,9 +225,10 @@ impl Lane {
         let inner = &mut *inner;
         let count = batch.len() as u64;
         inner.written += count;
+        let more = &mut inner.frames_beyond;
         inner.octets += batch
             .iter()
-            .map(|message| message.octets() as u64)
+            .map(|message| measure(message, more))
             .sum::<u64>();
         if inner.reader_gone {
             inner.dropped += count;
@@ -226,8 +238,10 @@ impl Lane {
         }
         match &mut inner.queue {
             Queue::Messages(queue) if inner.conflate => {
-                inner.dropped += queue.len() as u64 + count - 1;
-                inner.taken += queue.len() as u64 + count - 1;
+                let replaced = queue.len() as u64 + count - 1;
+                inner.dropped += replaced;
+                inner.replaced += replaced;
+                inner.taken += replaced;
                 queue.clear();
                 queue.extend(batch.pop_back());
                 batch.clear();
@@ -357,6 +371,7 @@ impl Lane {
         let inner = &mut *inner;
         let done = outbox.take_done();
         inner.taken += done;
+        inner.waiting = inner.waiting.saturating_sub(outbox.take_left());
         let Queue::Octets {
             chunks,
             control,
@@ -405,6 +420,7 @@ impl Lane {
         control.clear();
         *open = false;
         chunks.put_back(rest);
+        inner.waiting = chunks.octets() as u64;
         inner.pass_credit()
     }
 
@@ -413,14 +429,7 @@ impl Lane {
     pub fn discard(&self, lost_with_connection: bool) -> u64 {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        let count = match &mut inner.queue {
-            Queue::Messages(queue) => {
-                let count = queue.len() as u64;
-                queue.clear();
-                count
-            }
-            Queue::Octets { chunks, .. } => chunks.clear(),
-        };
+        let count = inner.clear();
         if lost_with_connection {
             inner.lost += count;
         } else {
@@ -481,8 +490,14 @@ impl Lane {
             queued,
             refused: inner.refused,
             dropped: inner.dropped,
+            replaced: inner.replaced,
             lost: inner.lost,
             octets: inner.octets,
+            parts: inner.written + inner.frames_beyond,
+            queued_octets: match &inner.queue {
+                Queue::Messages(queue) => queue.iter().map(|it| it.octets() as u64).sum(),
+                Queue::Octets { .. } => inner.waiting,
+            },
         }
     }
 }
@@ -522,14 +537,17 @@ impl Inner {
                 } else {
                     head.iter().chain(message.frames()).cloned().collect()
                 };
-                self.octets += message.octets() as u64;
+                self.octets += measure(&message, &mut self.frames_beyond);
                 queue.push_back(message);
                 (first, 0)
             }
             Queue::Octets { chunks, .. } => {
                 let before = chunks.octets();
                 chunks.push(head, message.frames());
-                self.octets += (chunks.octets() - before) as u64;
+                self.waiting += (chunks.octets() - before) as u64;
+                let frames = head.iter().chain(message.frames());
+                self.octets += frames.clone().map(|frame| frame.len() as u64).sum::<u64>();
+                self.frames_beyond += frames.count().saturating_sub(1) as u64;
                 (before == 0, chunks.octets())
             }
         };
@@ -541,18 +559,23 @@ impl Inner {
         }
     }
 
+    /// Throws away what is here; what was handed to an outbox is on its way. Answers how many
+    /// messages that were.
+    fn clear(&mut self) -> u64 {
+        match &mut self.queue {
+            Queue::Messages(queue) => queue.drain(..).count() as u64,
+            Queue::Octets { chunks, .. } => {
+                self.waiting = self.waiting.saturating_sub(chunks.octets() as u64);
+                chunks.clear()
+            }
+        }
+    }
+
     /// Drops what has not begun to leave.
     fn conflate_away(&mut self) {
-        let gone = match &mut self.queue {
-            Queue::Messages(queue) => {
-                let gone = queue.len() as u64;
-                queue.clear();
-                gone
-            }
-            // What was handed to an outbox is on its way; only what is still here goes.
-            Queue::Octets { chunks, .. } => chunks.clear(),
-        };
+        let gone = self.clear();
         self.dropped += gone;
+        self.replaced += gone;
         self.taken += gone;
     }
 

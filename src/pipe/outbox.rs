@@ -22,6 +22,8 @@ pub struct Outbox {
     done: u64,
     /// A small run that was written, to be used again.
     pub(super) spare: Option<Run>,
+    /// Octets of chunks that have left since this was last asked.
+    left: u64,
 }
 
 impl Outbox {
@@ -71,6 +73,7 @@ impl Outbox {
         let control = (self.control.len() - self.control_written).min(octets);
         self.control_written += control;
         octets -= control;
+        self.left += octets as u64;
         if self.control_written == self.control.len() {
             self.control.clear();
             self.control_written = 0;
@@ -103,11 +106,17 @@ impl Outbox {
         std::mem::take(&mut self.done)
     }
 
+    /// Octets of messages that have left since this was last asked.
+    pub(super) fn take_left(&mut self) -> u64 {
+        std::mem::take(&mut self.left)
+    }
+
     /// Empties it after a lost connection: the chunks behind the message that was cut, and
     /// whether one was.
     pub(super) fn cut(&mut self) -> (VecDeque<Chunk>, bool) {
         self.control.clear();
         self.control_written = 0;
+        self.left = 0;
         let mut chunks = std::mem::take(&mut self.chunks);
         let written = std::mem::take(&mut self.written);
         let inside = std::mem::take(&mut self.inside);

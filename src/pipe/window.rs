@@ -104,7 +104,10 @@ impl Window {
     /// The lane's counters, exact to the message.
     pub fn stats(&self) -> LaneStats {
         self.lane.note_taken(self.popped);
-        self.lane.stats()
+        let octets = self.messages.iter().map(|message| message.octets() as u64);
+        let mut stats = self.lane.stats();
+        stats.queued_octets += octets.sum::<u64>();
+        stats
     }
 }
 
