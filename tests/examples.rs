@@ -287,6 +287,55 @@ fn work_queue() {
     assert_eq!(sum(&text, " did "), 30, "{text}");
 }
 
+#[test]
+fn queue_proxy() {
+    let text = run("queue_proxy", &[]);
+    let lines = [
+        "while it is paused, an answer comes: false",
+        "then it is resumed: b\"IS ANYBODY THERE?\"",
+        "61 questions passed to the workers",
+        "61 answers passed back",
+        "122 of both were captured",
+    ];
+    assert_lines(&text, &lines);
+    assert_eq!(sum(&text, "a worker answered "), 61, "{text}");
+}
+
+#[test]
+fn forwarder() {
+    let text = run("forwarder", &[]);
+    let lines = [
+        "\"oslo\" heard 50 readings, one after the other",
+        "\"rome\" heard 50 readings, one after the other",
+        "oslo was sent to the forwarder: true",
+        "rome was sent to the forwarder: true",
+        "lima was sent to the forwarder: false",
+    ];
+    assert_lines(&text, &lines);
+    assert!(sum(&text, "the forwarder passed ") >= 100, "{text}");
+}
+
+#[test]
+fn event_bus() {
+    let lines = [
+        "by name: packing 7 apples",
+        "by name: packing 2 pears",
+        "by name: unpacking 2 pears",
+        "by type: 1 order open, apples are low",
+        "6 events passed the bus",
+    ];
+    assert_lines(&run("event_bus", &[]), &lines);
+}
+
+#[test]
+fn lb_broker() {
+    let text = run("lb_broker", &[]);
+    assert_lines(&text, &["40 questions, all answered"]);
+    assert_eq!(sum(&text, "worker answered "), 40, "{text}");
+    let answered = |name: &str| sum(&text, &format!("the {name} worker answered "));
+    assert!(answered("quick") > answered("slow"), "{text}");
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)
