@@ -63,10 +63,10 @@ mod transport;
 mod wire;
 
 pub use api::{
-    Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Monitor,
-    Pair, PeerId, Poller, Proxied, Proxy, ProxyControl, ProxyHandle, ProxyStats, Pub, Pull, Push,
-    Ready, Rep, Req, Requests, Responder, Router, SocketStats, Sub, TypedSocket, WayStats, XPub,
-    XSub,
+    Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Meter,
+    Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl, ProxyHandle, ProxyStats, Pub,
+    Pull, Push, Ready, Rep, Req, Requests, Responder, Router, SocketStats, Sub, TypedSocket,
+    WayStats, XPub, XSub,
 };
 pub use base::{
     auth::{AuthRequest, Authenticator, Credentials, Verdict},
@@ -79,6 +79,7 @@ pub use base::{
     message::{Frame, Message},
     option_table::{OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue},
     options::{Keepalive, Linger, Reconnect, ReconnectStop, Verbosity},
+    rates::Rates,
     secret::Secret,
     socket_type::SocketType,
     stats::LaneStats,

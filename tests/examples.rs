@@ -336,6 +336,35 @@ fn lb_broker() {
     assert!(answered("quick") > answered("slow"), "{text}");
 }
 
+#[test]
+fn queueing() {
+    let file = env::temp_dir().join(format!("hubless-queueing-{}.svg", std::process::id()));
+    let text = run("queueing", &["1", &file.display().to_string()]);
+    let drawn = fs::read_to_string(&file).expect("a drawing");
+    fs::remove_file(&file).expect("it is ours");
+    for (what, count) in [("<polyline", 3), ("<circle", 9), ("</svg>", 1)] {
+        assert_eq!(drawn.matches(what).count(), count, "{what}");
+    }
+    let rows = text.lines().filter(|line| line.contains(" ± "));
+    let rows: Vec<Vec<f64>> = rows
+        .map(|row| {
+            row.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect()
+        })
+        .collect();
+    assert_eq!(rows.len(), 9, "{text}");
+    for row in rows {
+        // Little's law holds however busy the machine is: the meter, which sees no single message,
+        // finds what the messages' own times say.
+        let [little, metered] = row[row.len() - 2..] else {
+            panic!("{text}");
+        };
+        assert!((little - metered).abs() < 1.0 + 0.5 * little, "{text}");
+    }
+    assert!(text.contains(" of 9 agree with the theory"), "{text}");
+}
+
 /// The sum of the numbers that stand behind `before`.
 fn sum(text: &str, before: &str) -> u32 {
     text.split(before)

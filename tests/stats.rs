@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{SOON, balanced, eventually, everywhere, free_port, inproc};
 use hubless::{
-    Dealer, LaneStats, Linger, Message, Pub, Pull, Push, RecvError, Router, SendError, Sub,
+    Dealer, LaneStats, Linger, Message, Meter, Pub, Pull, Push, RecvError, Router, SendError, Sub,
 };
 
 /// Three messages: 6 frames, 3 + 2 + 5 + 0 + 300 + 20 000 octets, three headers of which are long.
@@ -182,5 +182,40 @@ fn connections_are_counted_and_have_an_age() {
         assert_eq!(push.stats().connections, 2);
         eventually("here, too", || pull.stats().connections == 2);
         assert_eq!(pull.try_recv(), Err(RecvError::Empty));
+    }
+}
+
+#[test]
+fn a_meter_tells_what_the_counters_say() {
+    for at in everywhere() {
+        let (pull, push) = (Pull::new().expect("a PULL"), Push::new().expect("a PUSH"));
+        let at = pull.bind(at).expect("to bind");
+        push.connect(&at).expect("to connect");
+        let (mut sending, mut receiving) = (Meter::new(&push), Meter::new(&pull));
+        let minute = Duration::from_secs(60);
+        assert_eq!(receiving.received(minute), None, "one look tells nothing");
+
+        push.send_all(["x"; 100]).expect("to send");
+        eventually("all is here", || pull.stats().received.queued == 100);
+        for _ in 0..40 {
+            pull.recv_timeout(SOON).expect("it is here");
+        }
+        eventually("time passes", || {
+            receiving.sample();
+            sending.sample();
+            receiving.received(minute).is_some() && sending.sent(minute).is_some()
+        });
+        let near = |rate: f64, span: Duration, count: f64| {
+            assert!((rate * span.as_secs_f64() - count).abs() < 1e-6, "{at}");
+        };
+        let rates = receiving.received(minute).expect("looks");
+        near(rates.arrivals, rates.span, 100.0);
+        near(rates.departures, rates.span, 40.0);
+        assert!(rates.waiting > 0.0 && rates.waiting <= 60.0, "{rates:?}");
+        assert!(!rates.wait().is_zero());
+        let rates = sending.sent(minute).expect("looks");
+        near(rates.arrivals, rates.span, 100.0);
+        let nothing = receiving.sent(minute).expect("looks");
+        assert_eq!((nothing.arrivals, nothing.wait()), (0.0, Duration::ZERO));
     }
 }

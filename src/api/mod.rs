@@ -6,6 +6,7 @@ mod context;
 mod control;
 #[cfg(feature = "curve")]
 mod keys;
+mod meter;
 mod monitor;
 mod options;
 mod owner;
@@ -22,6 +23,7 @@ pub use self::{
     connection::Connection,
     context::{Context, ContextBuilder},
     control::{ProxyControl, ProxyStats, WayStats},
+    meter::Meter,
     monitor::Monitor,
     owner::CloseReport,
     poller::{Poller, Ready},

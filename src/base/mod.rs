@@ -11,6 +11,7 @@ pub mod keys;
 pub mod message;
 pub mod option_table;
 pub mod options;
+pub mod rates;
 pub mod secret;
 pub mod socket_type;
 pub mod stats;
