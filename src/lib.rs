@@ -63,10 +63,10 @@ mod transport;
 mod wire;
 
 pub use api::{
-    Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter, Meter,
-    Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl, ProxyHandle, ProxyStats, Pub,
-    Pull, Push, Ready, Rep, Req, Requests, Responder, Router, SocketStats, Sub, TypedSocket,
-    WayStats, XPub, XSub,
+    Actor, Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter,
+    Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl, ProxyHandle,
+    ProxyStats, Pub, Pull, Push, Ready, Rep, Req, Requests, Responder, Router, SocketStats, Sub,
+    TypedSocket, WayStats, XPub, XSub,
 };
 pub use base::{
     auth::{AuthRequest, Authenticator, Credentials, Verdict},

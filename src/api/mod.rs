@@ -1,5 +1,6 @@
 //! What programs use: typed sockets, contexts, monitors, proxies.
 
+mod actor;
 mod builder;
 mod connection;
 mod context;
@@ -19,6 +20,7 @@ mod send;
 mod sockets;
 
 pub use self::{
+    actor::{Actor, Mailbox},
     builder::Builder,
     connection::Connection,
     context::{Context, ContextBuilder},
