@@ -41,7 +41,8 @@
 //!   `wait_subscribers` tell when somebody is there: never sleep for that.
 //! * **Waiting** is said in the name: `recv` waits, `try_recv` never does, `recv_timeout` for so
 //!   long, `recv_async` gives a future for any executor.
-//! * **Together** with others, descriptors and timers, sockets are waited for by a [`Poller`].
+//! * **Together** with others, descriptors and timers, sockets are waited for by a [`Poller`];
+//!   `readiness` gives a descriptor for a loop of your own, `interrupter` ends calls that wait.
 //! * **Refused** sends give the message back, in a [`SendError`].
 //! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up.
 //!
@@ -63,10 +64,10 @@ mod transport;
 mod wire;
 
 pub use api::{
-    Actor, Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer, Iter,
-    Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl, ProxyHandle,
-    ProxyStats, Pub, Pull, Push, Ready, Rep, Req, Requests, Responder, Router, SocketStats, Sub,
-    TypedSocket, WayStats, XPub, XSub,
+    Actor, Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer,
+    Interrupter, Iter, Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl,
+    ProxyHandle, ProxyStats, Pub, Pull, Push, Readiness, Ready, Rep, Req, Requests, Responder,
+    Router, SocketStats, Sub, TypedSocket, WayStats, XPub, XSub,
 };
 pub use base::{
     auth::{AuthRequest, Authenticator, Credentials, Verdict},

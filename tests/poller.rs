@@ -10,7 +10,9 @@ use std::{
 };
 
 use common::{MOMENT, SOON, Started, everywhere, inproc, number, numbered};
-use hubless::{Dealer, Interest, Pair, Poller, Pub, Pull, Push, Ready, RecvError, Rep, Req, Sub};
+use hubless::{
+    Context, Dealer, Interest, Pair, Poller, Pub, Pull, Push, Ready, RecvError, Rep, Req, Sub,
+};
 
 const READABLE: Interest = Interest::READABLE;
 const WRITABLE: Interest = Interest::WRITABLE;
@@ -318,9 +320,12 @@ fn ten_thousand_idle_sockets_and_peers_are_not_looked_at() {
     let alone = looks(&mut poller, &push, &pull, 1000);
     assert_eq!(alone, 2000, "once to find it, once to find no more");
 
+    // In a context of their own, where nobody joins anybody.
+    let context = Context::new();
     let idle: Vec<Dealer> = (1..=10_000)
         .map(|token| {
-            let dealer = Dealer::new().expect("a DEALER");
+            let dealer = Dealer::builder().context(&context).build();
+            let dealer = dealer.expect("a DEALER");
             poller.add(&dealer, token, READABLE);
             dealer
         })
@@ -330,16 +335,14 @@ fn ten_thousand_idle_sockets_and_peers_are_not_looked_at() {
 
     let at = inproc();
     pull.bind(&at).expect("to bind");
-    let peers: Vec<Push> = (0..10_000)
-        .map(|_| {
-            let peer = Push::new().expect("a PUSH");
-            peer.connect(&at).expect("to connect");
-            peer
-        })
-        .collect();
+    let idle_peers = Push::new().expect("a PUSH");
+    for _ in 0..10_000 {
+        idle_peers.connect(&at).expect("to connect");
+    }
+    assert_eq!(pull.peers().len(), 10_001);
     assert_eq!(now(&mut poller), "");
     assert_eq!(looks(&mut poller, &push, &pull, 1000), alone);
-    drop((idle, peers));
+    drop((idle, idle_peers));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod builder;
 mod connection;
 mod context;
 mod control;
+mod interrupt;
 #[cfg(feature = "curve")]
 mod keys;
 mod meter;
@@ -13,6 +14,7 @@ mod options;
 mod owner;
 mod poller;
 mod proxy;
+mod readiness;
 mod recv;
 mod reqrep;
 mod router;
@@ -25,11 +27,13 @@ pub use self::{
     connection::Connection,
     context::{Context, ContextBuilder},
     control::{ProxyControl, ProxyStats, WayStats},
+    interrupt::Interrupter,
     meter::Meter,
     monitor::Monitor,
     owner::CloseReport,
     poller::{Poller, Ready},
     proxy::{Proxied, Proxy, ProxyHandle},
+    readiness::Readiness,
     recv::Iter,
     reqrep::{Requests, Responder},
     router::{Addressed, PeerId},

@@ -87,6 +87,9 @@ impl Owner {
         message: Message,
         timeout: Option<Duration>,
     ) -> Result<(), SendError> {
+        if self.socket.is_interrupted() {
+            return Err(SendError::Interrupted(message));
+        }
         let mut message = match (self.socket.send_now(to, message), to) {
             (Err(SendError::Full(message)), _) => Some(message),
             (Err(SendError::WrongState(message)), To::InTurn) => Some(message),
@@ -97,9 +100,13 @@ impl Owner {
         let attempt = |waker: &Waker| self.socket.poll_send(&mut place, to, &mut message, waker);
         match self.socket.block_on(deadline, false, attempt) {
             Ok(sent) => sent,
-            Err(_) => {
+            Err(why) => {
                 self.socket.leave_send(&mut place);
-                Err(SendError::TimedOut(message.unwrap_or_default()))
+                let message = message.unwrap_or_default();
+                Err(match why {
+                    ErrorKind::Interrupted => SendError::Interrupted(message),
+                    _ => SendError::TimedOut(message),
+                })
             }
         }
     }
@@ -109,6 +116,9 @@ impl Owner {
     }
 
     pub(super) fn recv_within(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
+        if self.socket.is_interrupted() {
+            return Err(RecvError::Interrupted);
+        }
         // Who takes turns with its peer mostly has to wait; others mostly need not.
         if !self.socket.socket_type().is_lock_step() {
             match self.socket.recv_now() {
@@ -121,9 +131,12 @@ impl Owner {
         let attempt = |waker: &Waker| self.socket.poll_recv(&mut place, waker);
         match self.socket.block_on(deadline, true, attempt) {
             Ok(received) => received,
-            Err(_) => {
+            Err(why) => {
                 self.socket.leave_recv(&mut place);
-                Err(RecvError::TimedOut)
+                Err(match why {
+                    ErrorKind::Interrupted => RecvError::Interrupted,
+                    _ => RecvError::TimedOut,
+                })
             }
         }
     }

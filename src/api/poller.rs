@@ -20,10 +20,10 @@ use std::{
 
 use slab::Slab;
 
-use super::sockets::TypedSocket;
+use super::{interrupt::Interrupter, sockets::TypedSocket};
 use crate::{
     base::{
-        error::Error,
+        error::{Error, ErrorKind},
         interest::Interest,
         sync::{Mutex, Rank},
         time::Time,
@@ -129,7 +129,7 @@ enum What {
 }
 
 /// Where sockets leave word.
-struct Inbox {
+pub(super) struct Inbox {
     bell: Arc<dyn Bell>,
     noted: Mutex<Noted>,
 }
@@ -139,6 +139,7 @@ struct Noted {
     keys: Vec<usize>,
     /// The poller is in its selector, or about to be: ring.
     asleep: bool,
+    interrupted: bool,
 }
 
 /// A socket's way to the inbox.
@@ -267,10 +268,10 @@ impl Poller {
     /// Waits until something is ready, at most `timeout` (`None`: as long as it takes), and fills
     /// `ready`, which is cleared first. Answers how many are: 0 when the time is up.
     ///
-    /// A signal does not end it.
+    /// A signal does not end it; an [`interrupter`](Poller::interrupter) does.
     ///
     /// # Errors
-    /// What the system says; not to be expected.
+    /// `Interrupted`. What the system says is not to be expected.
     pub fn wait(
         &mut self,
         ready: &mut Vec<Ready>,
@@ -279,6 +280,9 @@ impl Poller {
         ready.clear();
         let until = timeout.map(|timeout| self.metal.now() + timeout);
         loop {
+            if self.inbox.is_interrupted() {
+                return Err(Error::new(ErrorKind::Interrupted, "a poller"));
+            }
             self.light_noted();
             self.look_at_lit(ready);
             let now = self.metal.now();
@@ -301,6 +305,11 @@ impl Poller {
                 return Ok(0);
             }
         }
+    }
+
+    /// A handle that ends its waits from another thread.
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter::of_poller(&self.inbox)
     }
 
     /// How often it has looked at anything, for our own tests.
@@ -498,8 +507,26 @@ impl Inbox {
     /// The poller is about to sleep. False if there is word for it.
     fn fall_asleep(&self) -> bool {
         let mut noted = self.noted.lock();
-        noted.asleep = noted.keys.is_empty();
+        noted.asleep = noted.keys.is_empty() && !noted.interrupted;
         noted.asleep
+    }
+
+    pub(super) fn interrupt(&self) {
+        let mut noted = self.noted.lock();
+        noted.interrupted = true;
+        let ring = std::mem::take(&mut noted.asleep);
+        drop(noted);
+        if ring {
+            self.bell.ring();
+        }
+    }
+
+    pub(super) fn resume(&self) {
+        self.noted.lock().interrupted = false;
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.noted.lock().interrupted
     }
 }
 

@@ -14,7 +14,7 @@ macro_rules! receives {
             #[doc = $doc]
             ///
             /// # Errors
-            /// `TimedOut` if a receive timeout was set, `Closed`, and on REQ `WrongState` if
+            /// `TimedOut` if a receive timeout was set, `Interrupted`, `Closed`, and on REQ `WrongState` if
             /// nothing was asked, `PeerLost` if the peer that was asked is gone.
             pub fn recv(&self) -> Result<Message, RecvError> {
                 self.owner.recv_message()
@@ -48,8 +48,8 @@ macro_rules! receives {
                 async move { future.await.map(|received| received.message) }
             }
 
-            /// Iterates over messages, waiting for each. Ends when the socket closes, or a
-            /// receive timeout that was set has passed.
+            /// Iterates over messages, waiting for each. Ends when the socket closes or is
+            /// interrupted, or a receive timeout that was set has passed.
             pub fn iter(&self) -> Iter<'_> {
                 Iter { owner: &self.owner }
             }

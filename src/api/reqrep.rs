@@ -38,8 +38,8 @@ impl Req {
     ///
     /// # Errors
     /// `PeerLost` if the peer that was asked has gone: the question may have been heard or not.
-    /// `TimedOut` if a timeout was set, `Closed`. After each of them but the last the socket can
-    /// ask again.
+    /// `TimedOut` if a timeout was set, `Interrupted`, `Closed`. After each of them but the last
+    /// the socket can ask again.
     pub fn request(&self, message: impl Into<Message>) -> Result<Message, Error> {
         let socket = &self.owner.socket;
         self.exchange(message.into(), socket.send_timeout(), socket.recv_timeout())
@@ -47,7 +47,7 @@ impl Req {
 
     /// Asks and waits for the answer, at most `timeout` in all.
     ///
-    /// A request that has timed out is given up: its connection is closed and made anew, so that
+    /// A request that has timed out, or was interrupted, is given up: its connection is closed and made anew, so that
     /// an answer that comes late is not taken for another's. (With `correlate` the number on the
     /// wire does that, and the connection stays.)
     ///
@@ -101,7 +101,7 @@ impl Req {
         match self.owner.recv_within(timeout) {
             Ok(received) => Ok(received.message),
             Err(error) => {
-                if error == RecvError::TimedOut {
+                if matches!(error, RecvError::TimedOut | RecvError::Interrupted) {
                     self.owner.socket.abandon();
                 }
                 Err(error.into())
@@ -217,7 +217,7 @@ impl Rep {
     /// Answers every request by `answer`, until the socket closes.
     ///
     /// # Errors
-    /// `TimedOut` if a receive timeout was set and no request came in that time.
+    /// `TimedOut` if a receive timeout was set and no request came in that time, `Interrupted`.
     pub fn serve<M: Into<Message>>(
         &self,
         mut answer: impl FnMut(Message) -> M,

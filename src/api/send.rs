@@ -15,7 +15,7 @@ macro_rules! sends {
             ///
             /// # Errors
             /// The message comes back in the error: `TimedOut` if a send timeout was set,
-            /// `Closed`, and on REQ `WrongState` while a request is open.
+            /// `Interrupted`, `Closed`, and on REQ `WrongState` while a request is open.
             pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
                 self.owner.send(To::Anyone, message.into())
             }

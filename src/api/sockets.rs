@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     builder::Builder,
     connection::Connection,
+    interrupt::Interrupter,
     monitor::Monitor,
     owner::{CloseReport, Owner},
 };
@@ -181,6 +182,11 @@ macro_rules! typed {
             /// Watches what happens to its connections, from now on.
             pub fn monitor(&self) -> Monitor {
                 Monitor::new(&self.owner.socket)
+            }
+
+            /// A handle that ends its blocking calls from another thread.
+            pub fn interrupter(&self) -> Interrupter {
+                Interrupter::of_socket(&self.owner.socket)
             }
 
             /// Closes it for all its clones: calls that wait end with `Closed`, what is queued

@@ -60,7 +60,7 @@ pub enum ErrorKind {
     PeerLost,
     /// Not possible in the socket's present state.
     WrongState,
-    /// A signal came.
+    /// Somebody interrupted it (see [`Interrupter`](crate::Interrupter)), or a signal did.
     Interrupted,
     /// Another error of the system.
     Io,
@@ -151,7 +151,7 @@ impl ErrorKind {
             ErrorKind::Unroutable => "no peer of that routing id",
             ErrorKind::PeerLost => "the peer that was asked is gone",
             ErrorKind::WrongState => "not possible in this state",
-            ErrorKind::Interrupted => "interrupted by a signal",
+            ErrorKind::Interrupted => "interrupted",
             ErrorKind::Io => "system error",
         }
     }
@@ -233,6 +233,8 @@ pub enum SendError {
     Unroutable(Message),
     /// REQ and REP: it is not this side's turn.
     WrongState(Message),
+    /// The socket was interrupted: see [`Interrupter`](crate::Interrupter).
+    Interrupted(Message),
     /// The socket or its context is closed.
     Closed(Message),
 }
@@ -245,6 +247,7 @@ impl SendError {
             | SendError::TimedOut(message)
             | SendError::Unroutable(message)
             | SendError::WrongState(message)
+            | SendError::Interrupted(message)
             | SendError::Closed(message) => message,
         }
     }
@@ -256,6 +259,7 @@ impl SendError {
             SendError::TimedOut(_) => ErrorKind::TimedOut,
             SendError::Unroutable(_) => ErrorKind::Unroutable,
             SendError::WrongState(_) => ErrorKind::WrongState,
+            SendError::Interrupted(_) => ErrorKind::Interrupted,
             SendError::Closed(_) => ErrorKind::Closed,
         }
     }
@@ -298,6 +302,8 @@ pub enum RecvError {
     WrongState,
     /// REQ: the peer that was asked is gone, and its answer with it. The socket may ask again.
     PeerLost,
+    /// The socket was interrupted: see [`Interrupter`](crate::Interrupter).
+    Interrupted,
     /// The socket or its context is closed.
     Closed,
 }
@@ -310,6 +316,7 @@ impl RecvError {
             RecvError::TimedOut => ErrorKind::TimedOut,
             RecvError::WrongState => ErrorKind::WrongState,
             RecvError::PeerLost => ErrorKind::PeerLost,
+            RecvError::Interrupted => ErrorKind::Interrupted,
             RecvError::Closed => ErrorKind::Closed,
         }
     }
@@ -327,6 +334,7 @@ impl fmt::Display for RecvError {
             RecvError::TimedOut => "no message: timed out",
             RecvError::WrongState => "no message: not possible in this state",
             RecvError::PeerLost => "no answer: the peer that was asked is gone",
+            RecvError::Interrupted => "no message: interrupted",
             RecvError::Closed => "no message: closed",
         })
     }

@@ -255,6 +255,7 @@ impl Socket {
             return;
         }
         state.phase = Phase::Closing;
+        self.forget_interrupt(&mut state);
         let inproc: Vec<Endpoint> = state
             .ends
             .list
@@ -295,6 +296,7 @@ impl Socket {
     pub(super) fn closed(&self, unsent: u64, bells: &mut Bells) {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
+        state.settle_ways();
         state.ends.note_unsent(unsent);
         state.forget_all();
         bells.wakers.extend(state.change_waiters.all());

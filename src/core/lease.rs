@@ -44,17 +44,24 @@ impl Socket {
     /// `receives`: it waits for a message, which may come so soon that sleeping does not pay.
     ///
     /// # Errors
-    /// `TimedOut`.
+    /// `TimedOut`, or `Interrupted`.
     pub fn block_on<T>(
         &self,
         deadline: Option<Time>,
         receives: bool,
         mut attempt: impl FnMut(&Waker) -> Poll<T>,
     ) -> Result<T, ErrorKind> {
+        if self.is_interrupted() {
+            return Err(ErrorKind::Interrupted);
+        }
         let (parker, waker) = Parker::current();
         loop {
             if let Poll::Ready(value) = attempt(&waker) {
                 return Ok(value);
+            }
+            // Looked at after a place was taken: whoever interrupts later wakes us there.
+            if self.is_interrupted() {
+                return Err(ErrorKind::Interrupted);
             }
             // Whoever is about to wait writes out what it has left lying.
             let received = self.flush_all(true);

@@ -10,6 +10,7 @@ mod few;
 mod flush;
 mod gate;
 mod inproc;
+mod interrupt;
 mod job;
 mod lease;
 mod link;
@@ -18,6 +19,7 @@ mod monitor;
 mod pollset;
 mod seal;
 mod session;
+mod signal;
 mod socket;
 mod spin;
 mod state;
@@ -29,6 +31,7 @@ pub use self::{
     context::Context,
     endpoints::Connected,
     monitor::Queue,
+    signal::Signal,
     socket::{PeerState, Socket, To},
     wait::Place,
     watch::Watch,

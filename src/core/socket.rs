@@ -77,6 +77,8 @@ pub struct Socket {
     pub(super) parked: AtomicUsize,
     /// Somebody watches: see [`watch`](super::watch).
     pub(super) watched: AtomicBool,
+    /// As in the state, to be looked at without its lock.
+    pub(super) interrupted: AtomicBool,
     pub(super) hub: Hub,
 }
 
@@ -162,6 +164,7 @@ impl Socket {
             spin: Mutex::new(Rank::Leaf, Spin::new()),
             parked: AtomicUsize::new(0),
             watched: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
             hub: Hub::new(),
         });
         context.enter(&socket)?;

@@ -51,6 +51,10 @@ pub(super) struct State {
     /// The next send writes at once: its caller has waited, and so does perhaps its peer.
     pub(super) eager: bool,
     pub(super) phase: Phase,
+    /// Open, and nobody wants to know of each call: messages may take the short way.
+    plain: bool,
+    /// Blocking calls are refused: see [`interrupt`](super::interrupt).
+    pub(super) interrupted: bool,
     /// Messages handed to the application, ever.
     pub(super) received: u64,
     /// Everything bound and connected.
@@ -96,6 +100,8 @@ impl State {
             sweeps: 0,
             eager: true,
             phase: Phase::Open,
+            plain: true,
+            interrupted: false,
             received: 0,
             ends: Ends::default(),
             departed: 0,
@@ -103,6 +109,11 @@ impl State {
             connections: 0,
             leaving: Vec::new(),
         }
+    }
+
+    /// To be called after what decides upon the short way has changed.
+    pub(super) fn settle_ways(&mut self) {
+        self.plain = self.phase == Phase::Open && !self.interrupted && !self.watchers.are_steady();
     }
 
     #[inline]
@@ -141,7 +152,7 @@ impl State {
     /// What it leaves to do; `None` if it could not go that way, and has not gone at all.
     #[inline(always)]
     pub(super) fn send_plain(&mut self, socket: &Socket, message: &Message) -> Option<Left> {
-        if self.phase != Phase::Open || message.is_empty() || socket.hub.is_watched() {
+        if !self.plain || message.is_empty() || socket.hub.is_watched() {
             return None;
         }
         if socket.publishes {
@@ -175,8 +186,7 @@ impl State {
     /// The short way of a message to the application: there is one, and nothing else to do.
     #[inline(always)]
     pub(super) fn recv_plain(&mut self) -> Option<Message> {
-        if self.phase != Phase::Open || !self.recv_waiters.is_empty() || self.watchers.are_steady()
-        {
+        if !self.plain || !self.recv_waiters.is_empty() {
             return None;
         }
         let message = self.pattern.recv_plain(&mut self.peers)?;

@@ -16,8 +16,6 @@
 
 use std::task::{Poll, Waker};
 
-use slab::Slab;
-
 use super::{
     bells::Bells,
     socket::Socket,
@@ -29,13 +27,16 @@ use crate::base::{interest::Interest, sync::Ordering};
 /// Those who watch one socket.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    list: Slab<Watcher>,
+    list: Vec<Watcher>,
+    /// Watchers so far: their numbers are never given again.
+    numbered: u64,
     /// Watchers that want to know when nothing is left to receive.
     steady: usize,
 }
 
 #[derive(Debug)]
 struct Watcher {
+    number: u64,
     waker: Waker,
     armed: Armed,
     steady: bool,
@@ -52,7 +53,7 @@ enum Armed {
 
 /// Names a watcher of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watch(usize);
+pub struct Watch(u64);
 
 /// What a watcher has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +91,13 @@ impl Watchers {
     }
 
     /// Is there a watcher that wants to know when nothing is left?
-    #[inline(always)]
+    #[inline]
     pub(super) fn are_steady(&self) -> bool {
         self.steady > 0
     }
 
     fn ring_if(&mut self, rings: impl Fn(Armed) -> bool, bells: &mut Bells) {
-        for (_, watcher) in &mut self.list {
+        for watcher in &mut self.list {
             if rings(watcher.armed) {
                 watcher.armed = Armed::No;
                 bells.wakers.push(watcher.waker.clone());
@@ -145,25 +146,30 @@ impl Socket {
     /// to receive any more, after it has seen that there was.
     pub fn watch(&self, waker: Waker, steady: bool) -> Watch {
         let mut state = self.state.lock();
-        let armed = Armed::No;
-        let watch = state.watchers.list.insert(Watcher {
+        let watchers = &mut state.watchers;
+        watchers.numbered += 1;
+        let number = watchers.numbered;
+        watchers.list.push(Watcher {
+            number,
             waker,
-            armed,
+            armed: Armed::No,
             steady,
         });
-        state.watchers.steady += usize::from(steady);
+        watchers.steady += usize::from(steady);
+        state.settle_ways();
         self.watched.store(true, Ordering::SeqCst);
         drop(state);
         self.return_lease();
-        Watch(watch)
+        Watch(number)
     }
 
     /// Ends a watch.
     pub fn unwatch(&self, watch: Watch) {
         let mut state = self.state.lock();
-        if let Some(watcher) = state.watchers.list.try_remove(watch.0) {
-            state.watchers.steady -= usize::from(watcher.steady);
-        }
+        let watchers = &mut state.watchers;
+        watchers.list.retain(|watcher| watcher.number != watch.0);
+        watchers.steady = watchers.list.iter().filter(|it| it.steady).count();
+        state.settle_ways();
         let watched = !state.watchers.list.is_empty();
         self.watched.store(watched, Ordering::SeqCst);
     }
@@ -199,7 +205,8 @@ impl Socket {
             writable: writable && interest.is_writable(),
             closed,
         };
-        if let Some(watcher) = state.watchers.list.get_mut(watch.0) {
+        let mut watchers = state.watchers.list.iter_mut();
+        if let Some(watcher) = watchers.find(|watcher| watcher.number == watch.0) {
             watcher.armed = match look {
                 _ if !look.is_ready() => Armed::For(interest),
                 _ if watcher.steady && !closed => Armed::Drained,

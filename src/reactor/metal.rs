@@ -186,6 +186,15 @@ pub trait Selector: Send {
     /// When descriptors run out.
     fn registry(&self) -> io::Result<Box<dyn Registry>>;
 
+    /// A descriptor for programs that poll by themselves: readable while this selector has
+    /// something to tell.
+    ///
+    /// # Errors
+    /// When descriptors run out; `Unsupported` where there are none.
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// This selector as a source for another one: readable while it has something ready.
     fn source(&self) -> SourceId;
 }

@@ -11,7 +11,7 @@
 use std::{
     cell::OnceCell,
     fmt, io,
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
     time::Duration,
 };
@@ -82,6 +82,10 @@ impl Selector for MioSelector {
         }
         let bell = Arc::new(MioBell(Waker::new(self.poll.registry(), BELL)?));
         Ok(self.bell.get_or_init(|| bell).clone())
+    }
+
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        sys::share(&self.poll)
     }
 
     fn registry(&self) -> io::Result<Box<dyn Registry>> {

@@ -6,7 +6,7 @@ use std::{
     ffi::CStr,
     io, mem,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     ptr,
     time::Duration,
 };
@@ -88,6 +88,13 @@ pub(super) fn wait_readable(source: RawFd, wait: Duration) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn wait_readable(_source: RawFd, _wait: Duration) -> io::Result<()> {
     Ok(())
+}
+
+/// A second descriptor of a poll, which outlives it.
+pub(super) fn share(poll: &mio::Poll) -> io::Result<OwnedFd> {
+    // SAFETY: the descriptor is the poll's own, open while the poll is borrowed, as it is here.
+    let ours = unsafe { BorrowedFd::borrow_raw(poll.as_raw_fd()) };
+    ours.try_clone_to_owned()
 }
 
 /// Asks the kernel to end this thread's waits on time, instead of up to 50 µs later so that it

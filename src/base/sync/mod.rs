@@ -26,7 +26,7 @@ use std::sync as imp;
 /// The order of locks: a thread takes them in rising rank only, and never two of one rank.
 ///
 /// ```text
-///   Registry  <  PollSet  <  Announce  <  Socket  <  Outbox  <  Lane  <  Leaf
+///   Registry  <  PollSet  <  Announce  <  Signal  <  Socket  <  Outbox  <  Lane  <  Leaf
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
@@ -36,14 +36,16 @@ pub enum Rank {
     PollSet = 2,
     /// One socket's subscriptions on their way to inproc peers, so that they keep their order.
     Announce = 3,
+    /// One descriptor that shows a socket's readiness.
+    Signal = 4,
     /// One socket's state: peers, pattern, waiters.
-    Socket = 4,
+    Socket = 5,
     /// What one connection is writing.
-    Outbox = 5,
+    Outbox = 6,
     /// One queue of one peer.
-    Lane = 6,
+    Lane = 7,
     /// Small things that take no other lock: waiters, inboxes, monitors.
-    Leaf = 7,
+    Leaf = 8,
 }
 
 /// A mutex that knows its place.
@@ -137,14 +139,14 @@ mod order {
 
     #[cfg(debug_assertions)]
     thread_local! {
-        static HELD: std::cell::Cell<u8> = const { std::cell::Cell::new(0) };
+        static HELD: std::cell::Cell<u16> = const { std::cell::Cell::new(0) };
     }
 
     #[inline]
     pub(super) fn taking(rank: Rank) {
         #[cfg(debug_assertions)]
         HELD.with(|held| {
-            let bit = 1u8 << (rank as u8);
+            let bit = 1u16 << (rank as u16);
             assert!(
                 held.get() < bit,
                 "locks out of order: {rank:?} taken while holding ranks {:#b}",
@@ -159,7 +161,7 @@ mod order {
     #[inline]
     pub(super) fn given_back(rank: Rank) {
         #[cfg(debug_assertions)]
-        HELD.with(|held| held.set(held.get() & !(1u8 << (rank as u8))));
+        HELD.with(|held| held.set(held.get() & !(1u16 << (rank as u16))));
         #[cfg(not(debug_assertions))]
         let _ = rank;
     }
@@ -167,7 +169,7 @@ mod order {
     /// Does this thread hold any lock? Bells are rung and system calls made only when not.
     #[cfg(debug_assertions)]
     pub(super) fn holds(from: Rank) -> bool {
-        HELD.with(|held| held.get() >= 1u8 << (from as u8))
+        HELD.with(|held| held.get() >= 1u16 << (from as u16))
     }
 }
 
