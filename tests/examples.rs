@@ -444,3 +444,33 @@ fn perf_explains_itself() {
         assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: perf"));
     }
 }
+
+#[test]
+fn poller() {
+    let text = run("poller", &[]);
+    assert_lines(
+        &text,
+        &[
+            "console: that will do",
+            "20 readings, 210 in all; every question answered",
+            "the clock ticked meanwhile: true",
+        ],
+    );
+}
+
+#[test]
+fn interrupt() {
+    let text = run("interrupt", &[]);
+    let before = text
+        .lines()
+        .find_map(|line| line.strip_prefix("interrupted after ")?.split(' ').next())
+        .and_then(|count| count.parse::<u32>().ok())
+        .unwrap_or_else(|| panic!("not interrupted:\n{text}"));
+    // On a busy machine the signal may come late, but it comes.
+    assert!(before <= 20, "{text}");
+    let more = 20 - before;
+    assert_lines(
+        &text,
+        &[&format!("{more} more were here already; now 20 are done")],
+    );
+}
