@@ -40,7 +40,8 @@
 //!   judged at once; connections are made, and made anew, behind the scenes. `wait_peers` and
 //!   `wait_subscribers` tell when somebody is there: never sleep for that.
 //! * **Waiting** is said in the name: `recv` waits, `try_recv` never does, `recv_timeout` for so
-//!   long, `recv_async` gives a future for any executor.
+//!   long, `recv_async` gives a future for any executor. With the feature `futures`, `stream`,
+//!   `sink` and `split` give streams and sinks.
 //! * **Together** with others, descriptors and timers, sockets are waited for by a [`Poller`];
 //!   `readiness` gives a descriptor for a loop of your own, `interrupter` ends calls that wait.
 //! * **Refused** sends give the message back, in a [`SendError`].
@@ -69,6 +70,8 @@ pub use api::{
     ProxyHandle, ProxyStats, Pub, Pull, Push, Readiness, Ready, Rep, Req, Requests, Responder,
     Router, SocketStats, Sub, TypedSocket, WayStats, XPub, XSub,
 };
+#[cfg(feature = "futures")]
+pub use api::{Incoming, Outgoing, OutgoingTo};
 pub use base::{
     auth::{AuthRequest, Authenticator, Credentials, Verdict},
     endpoint::{Endpoint, Host, IntoEndpoint, IpcEndpoint, Port, TcpEndpoint},

@@ -5,6 +5,8 @@ mod builder;
 mod connection;
 mod context;
 mod control;
+#[cfg(feature = "futures")]
+mod flow;
 mod interrupt;
 #[cfg(feature = "curve")]
 mod keys;
@@ -21,6 +23,8 @@ mod router;
 mod send;
 mod sockets;
 
+#[cfg(feature = "futures")]
+pub use self::flow::{Incoming, Outgoing, OutgoingTo};
 pub use self::{
     actor::{Actor, Mailbox},
     builder::Builder,

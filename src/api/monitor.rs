@@ -39,7 +39,7 @@ use crate::{
 /// [`EventKind::Lagged`]: crate::EventKind::Lagged
 #[derive(Debug)]
 pub struct Monitor {
-    queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue>,
     socket: Arc<Socket>,
 }
 

@@ -142,7 +142,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    fn new(socket: &Arc<Socket>, received: Received) -> (Message, Responder) {
+    pub(super) fn new(socket: &Arc<Socket>, received: Received) -> (Message, Responder) {
         let responder = Responder {
             socket: Arc::clone(socket),
             route: received.route,

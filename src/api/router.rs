@@ -88,7 +88,7 @@ impl fmt::Display for PeerId {
     }
 }
 
-fn from(received: Received) -> (PeerId, Message) {
+pub(super) fn from(received: Received) -> (PeerId, Message) {
     (PeerId(received.identity), received.message)
 }
 
