@@ -74,8 +74,8 @@ impl Owner {
     // ---- blocking calls: the futures below, run to their end
 
     #[inline]
-    pub(super) fn send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
-        if self.socket.send_plain(to, &message) {
+    pub(super) fn send(&self, to: To<'_>, mut message: Message) -> Result<(), SendError> {
+        if self.socket.send_plain(to, &mut message) {
             return Ok(());
         }
         self.send_within(to, message, self.socket.send_timeout())

@@ -458,7 +458,7 @@ impl<'a> Outgoing<'a> {
 
     /// Sends what is held. False if it was refused, and is gone.
     fn send(&mut self, waker: &Waker) -> Poll<Result<bool, Closed>> {
-        let Some(message) = &self.held else {
+        let Some(message) = &mut self.held else {
             return Poll::Ready(Ok(true));
         };
         let result = if self.socket.send_plain(To::Anyone, message) {

@@ -91,6 +91,10 @@ pub const RESOLVER_THREADS_MAX: usize = 4;
 /// Names that wait for one of these threads; more are refused.
 pub const LOOKUPS_WAITING_MAX: usize = 1024;
 
+/// Half of what the allocator is taught to keep at hand: more than two queues at the default mark
+/// of bodies of 1 KiB take.
+pub const LESSON_OCTETS: usize = 4 << 20;
+
 /// Kernel buffer of a Unix-domain socket, as asked for (Linux grants twice that): its own default
 /// on Linux, which it thus doubles. Two pinned processes passed 64 KiB writes at 4.5–7.2 GiB/s
 /// with the system's choice, one write in ten having to wait, and at 7.6–14.3 GiB/s with this,

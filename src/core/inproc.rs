@@ -89,6 +89,9 @@ impl Socket {
 
     /// Joins our peer `key` to `binder`.
     fn join(&self, binder: &Arc<Socket>, key: usize, serial: u64) {
+        // From here on each enters the other's state, mostly from another thread.
+        self.state.share();
+        binder.state.share();
         let mut bells = Bells::default();
         let state = self.state.lock();
         let Some(peer) = state

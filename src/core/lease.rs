@@ -68,7 +68,7 @@ impl Socket {
             if deadline.is_some_and(|deadline| deadline <= self.context.metal.now()) {
                 return Err(ErrorKind::TimedOut);
             }
-            let awake = receives && self.spin.lock().begin(received);
+            let awake = receives && self.spin.lock().begin(received, self.net.get().is_some());
             self.wait(&parker, deadline, awake);
         }
     }

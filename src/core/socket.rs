@@ -192,8 +192,8 @@ impl Socket {
     ///
     /// # Errors
     /// See [`SendError`]; the message is inside.
-    pub fn try_send(&self, to: To<'_>, message: Message) -> Result<(), SendError> {
-        if self.send_plain(to, &message) {
+    pub fn try_send(&self, to: To<'_>, mut message: Message) -> Result<(), SendError> {
+        if self.send_plain(to, &mut message) {
             return Ok(());
         }
         self.send_now(to, message)
@@ -215,7 +215,7 @@ impl Socket {
     /// Sends by the short way, if it can go that way now. False: nothing was done, the long one
     /// may do better.
     #[inline(always)]
-    pub fn send_plain(&self, to: To<'_>, message: &Message) -> bool {
+    pub fn send_plain(&self, to: To<'_>, message: &mut Message) -> bool {
         if !self.sends_plain || !matches!(to, To::Anyone) {
             return false;
         }

@@ -151,7 +151,7 @@ impl State {
     /// The short way of a message into one lane: no notes are taken if there is nothing to note.
     /// What it leaves to do; `None` if it could not go that way, and has not gone at all.
     #[inline(always)]
-    pub(super) fn send_plain(&mut self, socket: &Socket, message: &Message) -> Option<Left> {
+    pub(super) fn send_plain(&mut self, socket: &Socket, message: &mut Message) -> Option<Left> {
         if !self.plain || message.is_empty() || socket.hub.is_watched() {
             return None;
         }

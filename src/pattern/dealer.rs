@@ -24,7 +24,7 @@ impl Dealer {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &Message,
+        message: &mut Message,
     ) -> Option<(usize, Accepted)> {
         self.outlet.send_plain(peers, message)
     }

@@ -292,13 +292,13 @@ impl Pattern {
     }
 
     /// Sends, by the types that give a message to one peer and think no more of it: the short
-    /// way. It is left to the caller to follow up. `None` if it was not sent: by another type, or
+    /// way, which may take the message away. It is left to the caller to follow up. `None` if it was not sent: by another type, or
     /// because nobody has room.
     #[inline(always)]
     pub fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &Message,
+        message: &mut Message,
     ) -> Option<(usize, Accepted)> {
         match self {
             Pattern::Push(it) => it.send_plain(peers, message),

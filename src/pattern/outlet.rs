@@ -59,7 +59,7 @@ impl Outlet {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &Message,
+        message: &mut Message,
     ) -> Option<(usize, Accepted)> {
         let key = self.turns.current()?;
         let accepted = peers[key].out.push_plain(message)?;

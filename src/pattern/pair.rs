@@ -34,7 +34,7 @@ impl Pair {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &Message,
+        message: &mut Message,
     ) -> Option<(usize, Accepted)> {
         let key = self.peer?;
         Some((key, peers[key].out.push_plain(message)?))

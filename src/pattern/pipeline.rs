@@ -16,7 +16,7 @@ impl Push {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &Message,
+        message: &mut Message,
     ) -> Option<(usize, Accepted)> {
         self.outlet.send_plain(peers, message)
     }

@@ -69,9 +69,9 @@ impl Draft {
     /// The short way of a message: it goes to the lane, or joins others here. `None`: it was not
     /// taken, the long way may do better.
     #[inline(always)]
-    pub fn push_plain(&mut self, message: &Message) -> Option<Accepted> {
+    pub fn push_plain(&mut self, message: &mut Message) -> Option<Accepted> {
         if self.direct {
-            return self.lane.push(&[], message).ok();
+            return self.lane.push_owned(message).ok();
         }
         self.push_framed(message)
     }

@@ -17,7 +17,7 @@
 
 use std::{collections::VecDeque, fmt};
 
-use super::{Outbox, chunks::Chunks};
+use super::{Accepted, Outbox, Refused, Store, chunks::Chunks};
 use crate::base::{
     message::{Frame, Message},
     stats::{LaneStats, measure},
@@ -28,15 +28,6 @@ use crate::base::{
 /// One direction of one peer.
 pub struct Lane {
     inner: Mutex<Inner>,
-}
-
-/// What a lane keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// Messages as they are: inproc, and everything received.
-    Messages,
-    /// Octets in frames of ZMTP 2.0 and 3.x, ready to be written.
-    Octets,
 }
 
 struct Inner {
@@ -73,36 +64,6 @@ enum Queue {
         /// May messages leave? Not before the handshake is done.
         open: bool,
     },
-}
-
-/// A message was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// The reader had found nothing and must be rung.
-    pub ring_reader: bool,
-    /// Octets that wait to be written; 0 in a lane of messages.
-    pub octets: usize,
-    /// Nothing was waiting before.
-    pub first: bool,
-    /// There is no room for another one.
-    pub full: bool,
-}
-
-impl Accepted {
-    /// Does it lie behind others that will be seen to, with nothing more to do for it?
-    #[inline]
-    pub fn joins_others(&self) -> bool {
-        !self.first && !self.full && !self.ring_reader && self.octets < tuning::FLUSH_OCTETS
-    }
-}
-
-/// Why a message was not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// At the high-water mark.
-    Full,
-    /// The reader is gone for good.
-    Closed,
 }
 
 impl Lane {
@@ -151,14 +112,21 @@ impl Lane {
     #[inline]
     pub fn push(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         let mut inner = self.inner.lock();
-        if inner.reader_gone {
-            return Err(Refused::Closed);
-        }
-        if inner.is_full() {
-            inner.writer_waits = true;
-            return Err(Refused::Full);
-        }
+        inner.admit(true)?;
         Ok(inner.accept(head, message))
+    }
+
+    /// As [`push`](Lane::push), but takes the message away: shared bodies are not counted up and
+    /// down again. It stays the caller's if it is refused.
+    #[inline]
+    pub fn push_owned(&self, message: &mut Message) -> Result<Accepted, Refused> {
+        let mut inner = self.inner.lock();
+        inner.admit(true)?;
+        if let Queue::Octets { .. } = inner.queue {
+            return Ok(inner.accept(&[], message));
+        }
+        let message = std::mem::replace(message, Message::from(Frame::empty()));
+        Ok(inner.accept_whole(message))
     }
 
     /// As [`push`](Lane::push), but a message that finds no room is gone: it is counted as
@@ -166,13 +134,7 @@ impl Lane {
     #[inline]
     pub fn push_or_drop(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         let mut inner = self.inner.lock();
-        if inner.reader_gone {
-            return Err(Refused::Closed);
-        }
-        if inner.is_full() {
-            inner.refused += 1;
-            return Err(Refused::Full);
-        }
+        inner.admit(false)?;
         Ok(inner.accept(head, message))
     }
 
@@ -523,34 +485,64 @@ impl Inner {
         self.written - self.taken.min(self.written)
     }
 
+    /// Is a message taken in? If not, the writer waits for room, or the message is gone.
+    #[inline]
+    fn admit(&mut self, waits: bool) -> Result<(), Refused> {
+        if self.reader_gone {
+            return Err(Refused::Closed);
+        }
+        if self.is_full() {
+            self.writer_waits |= waits;
+            self.refused += u64::from(!waits);
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+
     #[inline]
     fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
+        if let Queue::Messages(_) = self.queue {
+            return self.accept_whole(if head.is_empty() {
+                message.clone()
+            } else {
+                head.iter().chain(message.frames()).cloned().collect()
+            });
+        }
+        self.make_way();
+        let Queue::Octets { chunks, .. } = &mut self.queue else {
+            unreachable!("messages were seen to above")
+        };
+        let before = chunks.octets();
+        chunks.push(head, message.frames());
+        let octets = chunks.octets();
+        self.waiting += (octets - before) as u64;
+        let frames = head.iter().chain(message.frames());
+        self.octets += frames.clone().map(|frame| frame.len() as u64).sum::<u64>();
+        self.frames_beyond += frames.count().saturating_sub(1) as u64;
+        self.accepted(before == 0, octets)
+    }
+
+    #[inline]
+    fn accept_whole(&mut self, message: Message) -> Accepted {
+        self.make_way();
+        self.octets += measure(&message, &mut self.frames_beyond);
+        let Queue::Messages(queue) = &mut self.queue else {
+            unreachable!("octets are framed one by one")
+        };
+        let first = queue.is_empty();
+        queue.push_back(message);
+        self.accepted(first, 0)
+    }
+
+    /// One more message: with conflation, what waited before it goes.
+    fn make_way(&mut self) {
         if self.conflate && self.queued() > 0 {
             self.conflate_away();
         }
         self.written += 1;
-        let (first, octets) = match &mut self.queue {
-            Queue::Messages(queue) => {
-                let first = queue.is_empty();
-                let message = if head.is_empty() {
-                    message.clone()
-                } else {
-                    head.iter().chain(message.frames()).cloned().collect()
-                };
-                self.octets += measure(&message, &mut self.frames_beyond);
-                queue.push_back(message);
-                (first, 0)
-            }
-            Queue::Octets { chunks, .. } => {
-                let before = chunks.octets();
-                chunks.push(head, message.frames());
-                self.waiting += (chunks.octets() - before) as u64;
-                let frames = head.iter().chain(message.frames());
-                self.octets += frames.clone().map(|frame| frame.len() as u64).sum::<u64>();
-                self.frames_beyond += frames.count().saturating_sub(1) as u64;
-                (before == 0, chunks.octets())
-            }
-        };
+    }
+
+    fn accepted(&mut self, first: bool, octets: usize) -> Accepted {
         Accepted {
             ring_reader: std::mem::take(&mut self.reader_waits),
             octets,

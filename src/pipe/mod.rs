@@ -9,6 +9,7 @@
 //!   sending socket ──► lane of messages ──► Window ──► receiving socket        inproc
 //! ```
 
+mod answers;
 mod chunks;
 mod draft;
 mod lane;
@@ -16,7 +17,8 @@ mod outbox;
 mod window;
 pub mod writer;
 
+pub use answers::{Accepted, Refused, Store};
 pub use draft::Draft;
-pub use lane::{Accepted, Lane, Refused, Store};
+pub use lane::Lane;
 pub use outbox::Outbox;
 pub use window::Window;

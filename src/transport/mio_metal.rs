@@ -3,9 +3,10 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    io,
+    hint, io,
     net::SocketAddr,
     os::fd::OwnedFd,
+    sync::Once,
     thread,
     time::Instant,
 };
@@ -18,6 +19,7 @@ use crate::{
         options::Options,
         sync::{AtomicU64, AtomicUsize, Ordering, biased::offer_barrier},
         time::Time,
+        tuning,
     },
     reactor::{
         Reactor,
@@ -38,6 +40,7 @@ pub struct MioMetal {
 impl MioMetal {
     /// A metal whose clock starts now. It holds no descriptor and no thread of its own.
     pub fn new() -> MioMetal {
+        teach_allocator();
         if let Some(barrier) = sys::barrier() {
             offer_barrier(barrier);
         }
@@ -53,6 +56,19 @@ impl MioMetal {
             ),
         }
     }
+}
+
+/// Frees one large block that was never touched. From then on glibc's allocator keeps twice as
+/// much at hand before it gives memory back to the system; by default that is 128 KiB, and each
+/// queue of bodies that was filled and emptied cost a page fault for every four of them (inproc,
+/// 1 KiB, one core: 1.0 against 4.9 million messages a second). Other allocators do not mind.
+fn teach_allocator() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        drop(hint::black_box(Vec::<u8>::with_capacity(
+            tuning::LESSON_OCTETS,
+        )))
+    });
 }
 
 impl Default for MioMetal {

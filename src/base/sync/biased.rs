@@ -53,6 +53,8 @@ struct Habit {
     /// The slot of the last thread, by its address.
     last: usize,
     streak: u32,
+    /// Several threads come and go: no bias pays.
+    shared: bool,
 }
 
 // SAFETY: the value is reached by one thread at a time only, which the protocol above sees to;
@@ -69,6 +71,7 @@ impl<T> Biased<T> {
                 owner: None,
                 last: 0,
                 streak: 0,
+                shared: false,
             }),
             value: UnsafeCell::new(value),
         }
@@ -77,6 +80,15 @@ impl<T> Biased<T> {
     /// Does somebody enter by bias?
     pub fn is_biased(&self) -> bool {
         self.owner.load(Ordering::Relaxed) != 0
+    }
+
+    /// From now on it is biased towards nobody, for it is known that several threads use it.
+    pub fn share(&self) {
+        order::taking(self.rank);
+        let mut guard = self.lock_unbiased(None);
+        if let Entered::ByMutex(habit) = &mut guard.how {
+            habit.shared = true;
+        }
     }
 
     /// Takes the lock, waiting for it.
@@ -117,7 +129,7 @@ impl<T> Biased<T> {
                 (habit.last, habit.streak) = (me.address(), 0);
             }
             habit.streak += 1;
-            if habit.streak >= STREAK && has_barrier() {
+            if habit.streak >= STREAK && !habit.shared && has_barrier() {
                 habit.streak = 0;
                 habit.owner = Some(me);
                 // Others enter through the mutex, which is ours still, and end this.
@@ -150,7 +162,7 @@ pub struct BiasedGuard<'a, T> {
 enum Entered<'a> {
     ByBias(&'static Slot),
     /// Held until the guard goes.
-    ByMutex(#[allow(dead_code)] imp::MutexGuard<'a, Habit>),
+    ByMutex(imp::MutexGuard<'a, Habit>),
 }
 
 impl<T> Deref for BiasedGuard<'_, T> {
