@@ -19,6 +19,9 @@ pub const FLUSH_OCTETS: usize = 64 << 10;
 /// wake its peer on another core, so that two who sleep can find out that both need not.
 pub const SPIN: Duration = Duration::from_micros(50);
 
+/// How long an inproc receiver lets messages gather, in a flood, before it looks again.
+pub const FLOOD_PAUSE: Duration = Duration::from_micros(6);
+
 /// How long octets lie, after a sender left them in the hope of more, before the reactor writes
 /// them out: twice as long while it sweeps anyway.
 pub const SWEEP: Duration = Duration::from_micros(50);

@@ -99,6 +99,13 @@ impl Socket {
         let metal = &self.context.metal;
         let end = metal.now() + tuning::SPIN;
         let end = until.map_or(end, |until| until.min(end));
+        if self.spin.lock().is_flooded() {
+            // The more has come when we look, the fewer times the sender has to ring.
+            let pause = metal.now() + tuning::FLOOD_PAUSE;
+            while metal.now() < pause.min(end) {
+                std::hint::spin_loop();
+            }
+        }
         let woken = loop {
             if parker.take_wake() {
                 break true;

@@ -25,6 +25,7 @@ pub(super) struct Spin {
     rest_last: u32,
     /// Messages the socket had received before the last wait.
     received: u64,
+    flooded: bool,
 }
 
 impl Spin {
@@ -35,6 +36,7 @@ impl Spin {
             rest: 0,
             rest_last: 1,
             received: 0,
+            flooded: false,
         }
     }
 
@@ -43,7 +45,8 @@ impl Spin {
     pub(super) fn begin(&mut self, received: u64, buffered: bool) -> bool {
         let lot = received.wrapping_sub(self.received);
         self.received = received;
-        if lot > LOT_MAX && buffered {
+        self.flooded = lot > LOT_MAX;
+        if self.flooded && buffered {
             return false;
         }
         if self.pays() || self.rest == 0 {
@@ -51,6 +54,11 @@ impl Spin {
         }
         self.rest -= 1;
         false
+    }
+
+    /// Did many messages come between the last two waits?
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flooded
     }
 
     /// What a look has come to.
