@@ -7,6 +7,7 @@
 
 use std::{
     cell::Cell,
+    sync::LazyLock,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -63,7 +64,8 @@ impl<T: Send + 'static> Actor<T> {
         name: &str,
         work: impl FnOnce(Mailbox) -> T + Send + 'static,
     ) -> Result<Actor<T>, Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Lazy, since loom's atomics cannot be made in a constant.
+        static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(0));
         let at = format!(
             "inproc://hubless-actor-{}",
             NEXT.fetch_add(1, Ordering::Relaxed)
