@@ -78,6 +78,7 @@ pub use base::{
     error::{Error, ErrorKind, RecvError, SendError},
     event::{Event, EventKind, PeerInfo, ProtocolError, Reason},
     filter::{LocalPeer, Network},
+    histogram::Histogram,
     interest::Interest,
     keys::{KeyPair, PublicKey, SecretKey},
     message::{Frame, Message},

@@ -6,6 +6,7 @@ mod endpoint_parse;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod histogram;
 pub mod interest;
 pub mod keys;
 pub mod message;

@@ -33,6 +33,13 @@ impl Time {
     }
 }
 
+/// A clock, for those who must tell the time of what happens between two calls: handed to them, so
+/// that a test can own it as well.
+pub trait Clock: Send + Sync {
+    /// What time it is.
+    fn now(&self) -> Time;
+}
+
 impl Add<Duration> for Time {
     type Output = Time;
 

@@ -11,7 +11,12 @@
 
 use std::sync::Arc;
 
-use super::{Accepted, Lane, Refused, chunks::Chunks};
+use super::{
+    Accepted, Lane, Refused,
+    chunks::Chunks,
+    lane::Mark,
+    timing::{Gaps, Timing},
+};
 use crate::base::{
     message::{Frame, Message},
     stats::LaneStats,
@@ -22,19 +27,38 @@ use crate::base::{
 pub struct Draft {
     lane: Arc<Lane>,
     framed: Chunks,
-    /// Messages that may be framed before the lane must be asked.
+    /// Messages that may be framed before anything else is to be done.
     credit: u64,
+    /// What more the lane has granted: the message behind `credit` is to be timed.
+    withheld: u64,
     /// Every message goes to the lane at once.
     direct: bool,
+    /// When timed messages came; none as a rule.
+    marks: Vec<Mark>,
+    timer: Option<Box<Timer>>,
+}
+
+/// Which messages of a draft are timed.
+#[derive(Debug)]
+struct Timer {
+    timing: Timing,
+    gaps: Gaps,
+    /// How many messages come before the next one that is timed, beside those in `credit`.
+    before: u64,
 }
 
 impl Draft {
     /// The writing end of `lane`.
     pub fn new(lane: Arc<Lane>) -> Draft {
+        let direct = !lane.takes_drafts();
+        let timing = lane.timing().filter(|_| !direct);
         Draft {
             framed: Chunks::default(),
             credit: 0,
-            direct: !lane.takes_drafts(),
+            withheld: 0,
+            direct,
+            marks: Vec::new(),
+            timer: timing.map(|timing| Box::new(Timer::new(timing))),
             lane,
         }
     }
@@ -61,7 +85,7 @@ impl Draft {
             if self.direct {
                 return self.lane.push(head, message);
             }
-            self.ask(true)?;
+            self.admit(true)?;
         }
         Ok(self.accept(head, message))
     }
@@ -104,7 +128,7 @@ impl Draft {
             if self.direct {
                 return self.lane.push_or_drop(head, message);
             }
-            self.ask(false).inspect_err(|refused| {
+            self.admit(false).inspect_err(|refused| {
                 if *refused == Refused::Full {
                     self.lane.count_refused();
                 }
@@ -117,7 +141,7 @@ impl Draft {
     pub fn push_forced(&mut self, message: &Message) -> Accepted {
         self.publish();
         // What it was granted counted on one message less.
-        self.credit = 0;
+        self.grant(0);
         self.lane.push_forced(message)
     }
 
@@ -126,7 +150,8 @@ impl Draft {
     pub fn publish(&mut self) {
         if !self.framed.is_empty() {
             // A reader that is gone will be noticed by the next message.
-            self.credit = self.lane.take_in(&mut self.framed, false).unwrap_or(0);
+            let room = self.lane.take_in(&mut self.framed, &mut self.marks, false);
+            self.grant(room.unwrap_or(0));
         }
     }
 
@@ -135,7 +160,7 @@ impl Draft {
         if self.direct {
             return self.lane.is_full(wait);
         }
-        self.credit == 0 && self.ask(wait) == Err(Refused::Full)
+        self.credit + self.withheld == 0 && self.ask(wait) == Err(Refused::Full)
     }
 
     /// Messages accepted and not yet done with.
@@ -147,14 +172,14 @@ impl Draft {
     pub fn discard(&mut self, lost_with_connection: bool) -> u64 {
         self.publish();
         let count = self.lane.discard(lost_with_connection);
-        self.credit = 0;
+        self.grant(0);
         count
     }
 
     /// Nothing more is sent: what is queued may still be read.
     pub fn close(&mut self) {
         self.publish();
-        self.credit = 0;
+        self.grant(0);
         self.lane.close_writer();
     }
 
@@ -183,14 +208,53 @@ impl Draft {
         }
     }
 
+    /// There is no credit: sees to it that there is for one message, or refuses it.
+    #[cold]
+    fn admit(&mut self, wait: bool) -> Result<(), Refused> {
+        if self.withheld == 0 {
+            self.ask(wait)?;
+        }
+        if let (0, Some(timer)) = (self.credit, &mut self.timer) {
+            let number = self.framed.messages() + 1;
+            self.marks.push((number, timer.timing.clock.now()));
+            timer.before = timer.gaps.next();
+            self.grant(self.withheld);
+        }
+        Ok(())
+    }
+
     /// Hands over what is here, and asks for credit anew.
     #[cold]
     fn ask(&mut self, wait: bool) -> Result<(), Refused> {
-        self.credit = self.lane.take_in(&mut self.framed, wait)?;
-        if self.credit == 0 {
+        let room = self.lane.take_in(&mut self.framed, &mut self.marks, wait)?;
+        self.grant(room);
+        if room == 0 {
             return Err(Refused::Full);
         }
         Ok(())
+    }
+
+    /// There is room for so many messages more: as far as the next one that is timed, they pass.
+    fn grant(&mut self, room: u64) {
+        let Some(timer) = &mut self.timer else {
+            self.credit = room;
+            return;
+        };
+        timer.before += self.credit;
+        self.credit = room.min(timer.before);
+        self.withheld = room - self.credit;
+        timer.before -= self.credit;
+    }
+}
+
+impl Timer {
+    fn new(timing: Timing) -> Timer {
+        let mut gaps = timing.gaps();
+        Timer {
+            before: gaps.next() - 1,
+            gaps,
+            timing,
+        }
     }
 }
 

@@ -15,12 +15,16 @@
 //! the same way a reader that found nothing is rung by the message that ends the drought. A lane
 //! knows nobody: bells are its callers' business.
 
-use std::{collections::VecDeque, fmt};
+mod account;
 
+use std::collections::VecDeque;
+
+pub(super) use self::account::Mark;
+use self::account::Times;
 use super::{Accepted, Outbox, Refused, Store, chunks::Chunks};
 use crate::base::{
     message::{Frame, Message},
-    stats::{LaneStats, measure},
+    stats::measure,
     sync::{Mutex, Rank},
     tuning,
 };
@@ -53,6 +57,9 @@ struct Inner {
     dropped: u64,
     replaced: u64,
     lost: u64,
+    /// The number of the next message to be timed on its arrival; none as a rule.
+    next_timed: u64,
+    times: Option<Box<Times>>,
 }
 
 enum Queue {
@@ -96,6 +103,8 @@ impl Lane {
             dropped: 0,
             replaced: 0,
             lost: 0,
+            next_timed: u64::MAX,
+            times: None,
         };
         Lane {
             inner: Mutex::new(Rank::Lane, inner),
@@ -148,9 +157,17 @@ impl Lane {
     ///
     /// # Errors
     /// [`Refused::Closed`] when the reader is gone: what came too late is counted as lost.
-    pub(super) fn take_in(&self, framed: &mut Chunks, wait: bool) -> Result<u64, Refused> {
+    pub(super) fn take_in(
+        &self,
+        framed: &mut Chunks,
+        marks: &mut Vec<Mark>,
+        wait: bool,
+    ) -> Result<u64, Refused> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
+        if !marks.is_empty() {
+            inner.adopt_marks(marks, inner.written);
+        }
         let Queue::Octets { chunks, .. } = &mut inner.queue else {
             unreachable!("messages are not framed")
         };
@@ -163,6 +180,7 @@ impl Lane {
             framed.clear();
             inner.taken += messages;
             inner.lost += messages;
+            inner.forget_marks();
             return Err(Refused::Closed);
         }
         inner.waiting += framed.octets() as u64;
@@ -170,11 +188,6 @@ impl Lane {
         let room = inner.room();
         inner.writer_waits |= wait && room == 0;
         Ok(room)
-    }
-
-    /// A message found no room, and is gone.
-    pub(super) fn count_refused(&self) {
-        self.inner.lock().refused += 1;
     }
 
     /// Takes in all of `batch`, which the caller has kept within [`room`](Lane::room). Answers
@@ -207,10 +220,14 @@ impl Lane {
                 queue.clear();
                 queue.extend(batch.pop_back());
                 batch.clear();
+                inner.forget_marks();
             }
             Queue::Messages(queue) if queue.is_empty() => std::mem::swap(queue, batch),
             Queue::Messages(queue) => queue.append(batch),
             Queue::Octets { .. } => unreachable!("batches are received, octets are sent"),
+        }
+        if inner.written >= inner.next_timed {
+            inner.mark_last();
         }
         std::mem::take(&mut inner.reader_waits)
     }
@@ -276,8 +293,14 @@ impl Lane {
 
     // ---- the reader's side
 
-    /// Moves all messages into `window`. If there are none, the reader will be rung.
-    pub fn fill(&self, window: &mut VecDeque<Message>) -> bool {
+    /// Moves all messages into `window`, from which `popped` were taken before, and notes in `due`
+    /// which of its pops are timed. If there are none, the reader will be rung.
+    pub(super) fn fill(
+        &self,
+        window: &mut VecDeque<Message>,
+        due: &mut VecDeque<Mark>,
+        popped: u64,
+    ) -> bool {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let Queue::Messages(queue) = &mut inner.queue else {
@@ -292,6 +315,7 @@ impl Lane {
         } else {
             window.append(queue);
         }
+        inner.hand_marks(due, popped, window.len());
         true
     }
 
@@ -333,6 +357,7 @@ impl Lane {
         let inner = &mut *inner;
         let done = outbox.take_done();
         inner.taken += done;
+        inner.note_done();
         inner.waiting = inner.waiting.saturating_sub(outbox.take_left());
         let Queue::Octets {
             chunks,
@@ -369,8 +394,13 @@ impl Lane {
         let inner = &mut *inner;
         let done = outbox.take_done();
         let (rest, cut) = outbox.cut();
-        inner.taken += done + u64::from(cut);
+        inner.taken += done;
+        inner.note_done();
+        inner.taken += u64::from(cut);
         inner.lost += u64::from(cut);
+        if cut {
+            inner.forget_mark(inner.taken);
+        }
         let Queue::Octets {
             chunks,
             control,
@@ -439,28 +469,6 @@ impl Lane {
         inner.hwm = hwm as u64;
         inner.credited = inner.credited.min(inner.taken);
         inner.pass_credit()
-    }
-
-    /// The counters. Of a lane that a [`Window`](super::Window) reads, ask the window: it knows
-    /// what has been handed on since credit was last given.
-    pub fn stats(&self) -> LaneStats {
-        let inner = self.inner.lock();
-        let queued = inner.queued();
-        LaneStats {
-            accepted: inner.written,
-            delivered: inner.written - queued - inner.dropped - inner.lost,
-            queued,
-            refused: inner.refused,
-            dropped: inner.dropped,
-            replaced: inner.replaced,
-            lost: inner.lost,
-            octets: inner.octets,
-            parts: inner.written + inner.frames_beyond,
-            queued_octets: match &inner.queue {
-                Queue::Messages(queue) => queue.iter().map(|it| it.octets() as u64).sum(),
-                Queue::Octets { .. } => inner.waiting,
-            },
-        }
     }
 }
 
@@ -540,6 +548,9 @@ impl Inner {
             self.conflate_away();
         }
         self.written += 1;
+        if self.written >= self.next_timed {
+            self.mark_last();
+        }
     }
 
     fn accepted(&mut self, first: bool, octets: usize) -> Accepted {
@@ -554,6 +565,7 @@ impl Inner {
     /// Throws away what is here; what was handed to an outbox is on its way. Answers how many
     /// messages that were.
     fn clear(&mut self) -> u64 {
+        self.forget_marks();
         match &mut self.queue {
             Queue::Messages(queue) => queue.drain(..).count() as u64,
             Queue::Octets { chunks, .. } => {
@@ -580,13 +592,5 @@ impl Inner {
         let ring = self.writer_waits && !self.is_full();
         self.writer_waits &= !ring;
         ring
-    }
-}
-
-impl fmt::Debug for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ mod chunks;
 mod draft;
 mod lane;
 mod outbox;
+mod timing;
 mod window;
 pub mod writer;
 
@@ -21,4 +22,5 @@ pub use answers::{Accepted, Refused, Store};
 pub use draft::Draft;
 pub use lane::Lane;
 pub use outbox::Outbox;
+pub use timing::Timing;
 pub use window::Window;

@@ -5,8 +5,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::Lane;
-use crate::base::{message::Message, stats::LaneStats};
+use super::{Lane, lane::Mark};
+use crate::base::{message::Message, stats::LaneStats, time::Time};
 
 /// The reading end of a lane of messages, owned by the receiving socket.
 #[derive(Debug)]
@@ -15,9 +15,15 @@ pub struct Window {
     messages: VecDeque<Message>,
     /// Messages handed on, ever.
     popped: u64,
-    /// Pops left until credit is due.
-    until_credit: u64,
+    /// Pops left until credit is due, or a message that is timed.
+    until_due: u64,
+    /// The pop at which credit is due.
+    credit_at: u64,
     step: u64,
+    /// The pops that are timed, and when these messages came.
+    due: VecDeque<Mark>,
+    /// When the last message was popped, if it was timed.
+    timed_at: Option<Time>,
 }
 
 impl Window {
@@ -28,8 +34,11 @@ impl Window {
             lane,
             messages: VecDeque::new(),
             popped: 0,
-            until_credit: step,
+            until_due: step,
+            credit_at: step,
             step,
+            due: VecDeque::new(),
+            timed_at: None,
         }
     }
 
@@ -37,11 +46,11 @@ impl Window {
     /// take it.
     #[inline(always)]
     pub fn pop_plain(&mut self) -> Option<Message> {
-        if self.until_credit <= 1 || self.messages.len() <= 1 {
+        if self.until_due <= 1 || self.messages.len() <= 1 {
             return None;
         }
         self.popped += 1;
-        self.until_credit -= 1;
+        self.until_due -= 1;
         self.messages.pop_front()
     }
 
@@ -52,7 +61,7 @@ impl Window {
         let message = match self.messages.pop_front() {
             Some(message) => message,
             None => {
-                if !self.lane.fill(&mut self.messages) {
+                if !self.fill() {
                     return (None, false);
                 }
                 match self.messages.pop_front() {
@@ -62,21 +71,59 @@ impl Window {
             }
         };
         self.popped += 1;
-        self.until_credit -= 1;
-        if self.until_credit > 0 {
-            if self.messages.is_empty() {
-                // The writer's counters are to be right once all is read; its credit is not due.
-                self.lane.note_taken(self.popped);
-            }
-            return (Some(message), false);
+        self.until_due -= 1;
+        self.timed_at = None;
+        let ring = self.until_due == 0 && self.settle_due();
+        if self.messages.is_empty() {
+            // The writer's counters are to be right once all is read; its credit is not due.
+            self.lane.note_taken(self.popped);
         }
-        self.until_credit = self.step;
-        (Some(message), self.lane.credit(self.popped))
+        (Some(message), ring)
+    }
+
+    /// When the message popped last was, if it is one of those that are timed. Told once.
+    pub fn take_timed(&mut self) -> Option<Time> {
+        self.timed_at.take()
+    }
+
+    /// Something is due with the message just popped: credit, or its time. Answers whether the
+    /// lane's writer must be rung.
+    fn settle_due(&mut self) -> bool {
+        if let Some(&(pop, arrived)) = self.due.front() {
+            if pop == self.popped {
+                self.due.pop_front();
+                self.timed_at = Some(self.lane.note_left(arrived));
+            }
+        }
+        let mut ring = false;
+        if self.popped == self.credit_at {
+            self.credit_at += self.step;
+            ring = self.lane.credit(self.popped);
+        }
+        self.count_down();
+        ring
+    }
+
+    /// Counts down to what is due next.
+    fn count_down(&mut self) {
+        let timed = self.due.front().map_or(u64::MAX, |(pop, _)| *pop);
+        self.until_due = self.credit_at.min(timed) - self.popped;
+    }
+
+    /// Takes all that the lane has.
+    fn fill(&mut self) -> bool {
+        let filled = self
+            .lane
+            .fill(&mut self.messages, &mut self.due, self.popped);
+        if !self.due.is_empty() {
+            self.count_down();
+        }
+        filled
     }
 
     /// Is there a message? If not, the lane's writer will ring.
     pub fn has_some(&mut self) -> bool {
-        !self.messages.is_empty() || self.lane.fill(&mut self.messages)
+        !self.messages.is_empty() || self.fill()
     }
 
     /// Throws away all that has arrived. Answers whether the lane's writer must be rung.
@@ -93,6 +140,7 @@ impl Window {
         self.lane.close_reader();
         let unread = self.messages.len() as u64;
         self.messages.clear();
+        self.due.clear();
         self.lane.abandon(self.popped, unread);
     }
 
