@@ -93,6 +93,14 @@ pub use base::{
 
 pub use core::PeerState;
 
+/// Sockets whose type is known only when the program runs.
+pub mod untyped {
+    pub use crate::{
+        api::untyped::{Socket, Watcher},
+        core::Look,
+    };
+}
+
 pub use wire::z85::NoKey;
 
 /// The programs of the README, run as tests.

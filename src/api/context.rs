@@ -10,7 +10,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind},
         options::Linger,
-        sync::park::Parker,
+        sync::park::{Parked, Parker},
     },
     core::{self, Place},
     reactor::metal::Metal,
@@ -88,6 +88,34 @@ impl Context {
                 return Err(ErrorKind::TimedOut.into());
             }
             parker.park(Some(until.since(now)));
+        }
+        Ok(())
+    }
+
+    /// Begins to close every socket, each with the linger it has: calls that wait on them end, no
+    /// new sockets can be made. Does not wait.
+    pub fn shutdown(&self) {
+        self.inner.close(None);
+    }
+
+    /// Waits until every socket has closed, at most `timeout` (`None`: as long as it takes).
+    ///
+    /// # Errors
+    /// `TimedOut`; `Interrupted` if a signal came.
+    pub fn wait_closed(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        let (parker, waker) = Parker::current();
+        let metal = self.inner.metal();
+        let until = timeout.map(|timeout| metal.now() + timeout);
+        let mut place = Place::default();
+        while self.inner.poll_closed(&mut place, &waker).is_pending() {
+            let now = metal.now();
+            if until.is_some_and(|until| until <= now) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            let wait = until.map(|until| until.since(now));
+            if core::sleep(&**metal, &parker, wait) == Parked::Interrupted {
+                return Err(ErrorKind::Interrupted.into());
+            }
         }
         Ok(())
     }

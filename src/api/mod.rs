@@ -22,6 +22,7 @@ mod reqrep;
 mod router;
 mod send;
 mod sockets;
+pub mod untyped;
 
 #[cfg(feature = "futures")]
 pub use self::flow::{Incoming, Outgoing, OutgoingTo};

@@ -13,6 +13,7 @@ use crate::{
         error::{Error, ErrorKind, RecvError, SendError},
         message::Message,
         options::{Linger, Options},
+        sync::{AtomicBool, Ordering},
         time::Time,
     },
     core::{Place, Socket, To},
@@ -24,19 +25,29 @@ use crate::{
 #[derive(Debug)]
 pub struct Owner {
     pub(super) socket: Arc<Socket>,
+    /// Its end does not wait for what is queued: that leaves behind the scenes.
+    pub(super) hasty: AtomicBool,
 }
 
 impl Drop for Owner {
     /// Waits until what is queued has left, at most as long as the socket lingers.
     fn drop(&mut self) {
         self.socket.close(self.socket.options().linger);
-        if self.socket.context().metal().may_block() {
+        let hasty = self.hasty.load(Ordering::Relaxed);
+        if !hasty && self.socket.context().metal().may_block() {
             self.wait_closed(None);
         }
     }
 }
 
 impl Owner {
+    pub(super) fn new(socket: Arc<Socket>) -> Arc<Owner> {
+        Arc::new(Owner {
+            socket,
+            hasty: AtomicBool::new(false),
+        })
+    }
+
     pub(super) fn now(&self) -> Time {
         self.socket.context().metal().now()
     }
@@ -49,7 +60,7 @@ impl Owner {
         })
     }
 
-    fn deadline(&self, timeout: Option<Duration>) -> Option<Time> {
+    pub(super) fn deadline(&self, timeout: Option<Duration>) -> Option<Time> {
         timeout.map(|timeout| self.now() + timeout)
     }
 
@@ -87,6 +98,17 @@ impl Owner {
         message: Message,
         timeout: Option<Duration>,
     ) -> Result<(), SendError> {
+        self.send_hearing(to, message, timeout, false)
+    }
+
+    /// With `signals`, one that comes while it waits ends it.
+    pub(super) fn send_hearing(
+        &self,
+        to: To<'_>,
+        message: Message,
+        timeout: Option<Duration>,
+        signals: bool,
+    ) -> Result<(), SendError> {
         if self.socket.is_interrupted() {
             return Err(SendError::Interrupted(message));
         }
@@ -98,7 +120,7 @@ impl Owner {
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
         let attempt = |waker: &Waker| self.socket.poll_send(&mut place, to, &mut message, waker);
-        match self.socket.block_on(deadline, false, attempt) {
+        match self.socket.block_hearing(deadline, false, signals, attempt) {
             Ok(sent) => sent,
             Err(why) => {
                 self.socket.leave_send(&mut place);
@@ -116,6 +138,15 @@ impl Owner {
     }
 
     pub(super) fn recv_within(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
+        self.recv_hearing(timeout, false)
+    }
+
+    /// With `signals`, one that comes while it waits ends it.
+    pub(super) fn recv_hearing(
+        &self,
+        timeout: Option<Duration>,
+        signals: bool,
+    ) -> Result<Received, RecvError> {
         if self.socket.is_interrupted() {
             return Err(RecvError::Interrupted);
         }
@@ -129,7 +160,7 @@ impl Owner {
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
         let attempt = |waker: &Waker| self.socket.poll_recv(&mut place, waker);
-        match self.socket.block_on(deadline, true, attempt) {
+        match self.socket.block_hearing(deadline, true, signals, attempt) {
             Ok(received) => received,
             Err(why) => {
                 self.socket.leave_recv(&mut place);

@@ -104,6 +104,20 @@ impl Proxy {
         }
     }
 
+    /// Joins what is joined by whoever knows the types only now.
+    pub(super) fn between(
+        frontend: Arc<Owner>,
+        backend: Arc<Owner>,
+        capture: Option<Arc<Owner>>,
+    ) -> Proxy {
+        Proxy {
+            frontend,
+            backend,
+            capture,
+            shared: Arc::default(),
+        }
+    }
+
     /// Sends a copy of each message to this socket, too, before it is passed on.
     ///
     /// A capture at its mark holds the proxy back; a [`Pub`] never does. What a `Router` received

@@ -93,7 +93,7 @@ macro_rules! typed {
             const TYPE: SocketType = SocketType::$type;
 
             fn from_core(socket: Arc<Socket>) -> $kind {
-                $kind { owner: Arc::new(Owner { socket }) }
+                $kind { owner: Owner::new(socket) }
             }
 
             fn as_core(&self) -> &Arc<Socket> {

@@ -26,6 +26,7 @@ use std::{
 
 use super::{
     bells::Bells,
+    hearing,
     socket::{Net, Socket},
 };
 use crate::base::{
@@ -49,6 +50,21 @@ impl Socket {
         &self,
         deadline: Option<Time>,
         receives: bool,
+        attempt: impl FnMut(&Waker) -> Poll<T>,
+    ) -> Result<T, ErrorKind> {
+        self.block_hearing(deadline, receives, false, attempt)
+    }
+
+    /// As [`block_on`](Socket::block_on); with `signals`, one that comes while this thread sleeps
+    /// ends it, too.
+    ///
+    /// # Errors
+    /// `TimedOut`, or `Interrupted`.
+    pub fn block_hearing<T>(
+        &self,
+        deadline: Option<Time>,
+        receives: bool,
+        signals: bool,
         mut attempt: impl FnMut(&Waker) -> Poll<T>,
     ) -> Result<T, ErrorKind> {
         if self.is_interrupted() {
@@ -69,13 +85,26 @@ impl Socket {
                 return Err(ErrorKind::TimedOut);
             }
             let awake = receives && self.spin.lock().begin(received, self.net.get().is_some());
-            self.wait(&parker, deadline, awake);
+            let parked = self.wait(&parker, deadline, awake, signals);
+            if signals && parked == Parked::Interrupted {
+                // What came together with the signal comes first.
+                return match attempt(&waker) {
+                    Poll::Ready(value) => Ok(value),
+                    Poll::Pending => Err(ErrorKind::Interrupted),
+                };
+            }
         }
     }
 
     /// Waits until this thread is woken, driving the poll set if nobody else does; `awake`: for a
     /// short time without sleeping, if there is a core to spare.
-    fn wait(&self, parker: &Arc<Parker>, until: Option<Time>, awake: bool) -> Parked {
+    fn wait(
+        &self,
+        parker: &Arc<Parker>,
+        until: Option<Time>,
+        awake: bool,
+        signals: bool,
+    ) -> Parked {
         let (ours, all) = self.context.metal.cores();
         let driven = match self.net.get() {
             Some(net) => self.wait_driving(net, parker, until, awake && all > 1),
@@ -87,7 +116,11 @@ impl Socket {
             None => {
                 let now = self.context.metal.now();
                 self.parked.fetch_add(1, Ordering::SeqCst);
-                let parked = parker.park(until.map(|until| until.since(now)));
+                let timeout = until.map(|until| until.since(now));
+                let parked = match signals {
+                    true => hearing::sleep(&*self.context.metal, parker, timeout),
+                    false => parker.park(timeout),
+                };
                 self.parked.fetch_sub(1, Ordering::SeqCst);
                 parked
             }

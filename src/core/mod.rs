@@ -9,6 +9,7 @@ mod endpoints;
 mod few;
 mod flush;
 mod gate;
+mod hearing;
 mod inproc;
 mod interrupt;
 mod job;
@@ -30,9 +31,10 @@ mod watch;
 pub use self::{
     context::Context,
     endpoints::Connected,
+    hearing::sleep,
     monitor::Queue,
     signal::Signal,
     socket::{PeerState, Socket, To},
     wait::Place,
-    watch::Watch,
+    watch::{Look, Watch},
 };

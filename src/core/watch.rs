@@ -22,7 +22,10 @@ use super::{
     state::{Phase, State},
     wait::Place,
 };
-use crate::base::{interest::Interest, sync::Ordering};
+use crate::{
+    base::{error::ErrorKind, interest::Interest, sync::Ordering},
+    pattern::Refusal,
+};
 
 /// Those who watch one socket.
 #[derive(Debug, Default)]
@@ -56,7 +59,8 @@ enum Armed {
 pub struct Watch(u64);
 
 /// What a watcher has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Look {
     /// A receive would not wait.
     pub readable: bool,
@@ -140,6 +144,65 @@ impl Socket {
             waker.wake();
         }
         Poll::Ready(open)
+    }
+
+    /// Waits until a receive would not wait, and takes nothing. False once the socket is closed.
+    ///
+    /// Another thread may take the message before the caller does.
+    pub fn poll_message(&self, place: &mut Place, waker: &Waker) -> Poll<bool> {
+        let mut bells = Bells::default();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let open = state.phase == Phase::Open;
+        let here =
+            open && state.with_pattern(|pattern, peers, effects| pattern.can_recv(peers, effects));
+        if open && !here {
+            state.recv_waiters.enter(place, waker);
+        } else if state.recv_waiters.leave(place) {
+            // What this one was woken for is for the next in line.
+            bells.wakers.extend(state.recv_waiters.next());
+        }
+        state.follow(self, &mut bells);
+        drop(guard);
+        bells.ring(self);
+        if open && !here {
+            return Poll::Pending;
+        }
+        Poll::Ready(open)
+    }
+
+    /// Would a message whose first frame is this be taken now?
+    ///
+    /// # Errors
+    /// What a send would answer: `Full`, `Unroutable`, `WrongState`, `Closed`.
+    pub fn admit(&self, first: &[u8]) -> Result<(), ErrorKind> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Err(ErrorKind::Closed);
+        }
+        let State { pattern, peers, .. } = &mut *state;
+        pattern
+            .admit(peers, first)
+            .map_err(|refusal| match refusal {
+                Refusal::Full => ErrorKind::Full,
+                Refusal::Unroutable => ErrorKind::Unroutable,
+                Refusal::Busy | Refusal::WrongState => ErrorKind::WrongState,
+            })
+    }
+
+    /// As [`admit`](Socket::admit), or takes a place among those who wait to send.
+    pub fn poll_admit(
+        &self,
+        place: &mut Place,
+        first: &[u8],
+        waker: &Waker,
+    ) -> Poll<Result<(), ErrorKind>> {
+        // In line first: room that comes from now on is heard of.
+        self.state.lock().send_waiters.enter(place, waker);
+        match self.admit(first) {
+            Err(ErrorKind::Full) => Poll::Pending,
+            done => Poll::Ready(done),
+        }
     }
 
     /// A new watcher, unarmed: it looks first. `steady`: it is woken also when there is nothing

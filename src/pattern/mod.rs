@@ -201,6 +201,15 @@ pub(crate) trait Rules {
         false
     }
 
+    /// Would a message with this first frame be taken now?
+    fn admit(&mut self, peers: &mut Peers, first: &[u8]) -> Result<(), Refusal> {
+        let _ = first;
+        if self.can_send(peers) {
+            return Ok(());
+        }
+        Err(Refusal::Full)
+    }
+
     /// Options were changed.
     fn adopt(&mut self, options: &Options) {
         let _ = options;
@@ -351,6 +360,15 @@ impl Pattern {
     /// Would a send be taken now?
     pub fn can_send(&mut self, peers: &mut Peers) -> bool {
         each!(self, it => it.can_send(peers))
+    }
+
+    /// Would a message that begins with this frame be taken now? For those who say a message
+    /// frame by frame.
+    ///
+    /// # Errors
+    /// What [`send`](Pattern::send) would answer.
+    pub fn admit(&mut self, peers: &mut Peers, first: &[u8]) -> Result<(), Refusal> {
+        each!(self, it => it.admit(peers, first))
     }
 
     /// ROUTER: sends to the peer of that name.

@@ -262,6 +262,16 @@ impl Rules for Req {
         let busy = matches!(self.state, State::Asked(asked) if !asked.lost);
         !busy && self.outlet.has_room(peers)
     }
+
+    fn admit(&mut self, peers: &mut Peers, _: &[u8]) -> Result<(), Refusal> {
+        if !self.relaxed && matches!(self.state, State::Asked(asked) if !asked.lost) {
+            return Err(Refusal::Busy);
+        }
+        match self.outlet.has_room(peers) {
+            true => Ok(()),
+            false => Err(Refusal::Full),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -196,6 +196,15 @@ impl Rules for Router {
     fn can_send(&mut self, _: &mut Peers) -> bool {
         true
     }
+
+    fn admit(&mut self, peers: &mut Peers, name: &[u8]) -> Result<(), Refusal> {
+        match self.find(name) {
+            _ if !self.mandatory => Ok(()),
+            None => Err(Refusal::Unroutable),
+            Some(key) if peers[key].out.is_full(true) => Err(Refusal::Full),
+            Some(_) => Ok(()),
+        }
+    }
 }
 
 #[inline]

@@ -1,0 +1,534 @@
+//! Sockets whose type is known only when the program runs: for tools, and for other languages.
+//!
+//! The same sockets and the same path as the typed ones, with libzmq's manners where a type of
+//! ours would have forbidden the misuse: a ROUTER's messages begin with a routing id, a REP
+//! answers what it received last, a REQ whose peer is gone goes on waiting, and what makes no
+//! sense is `WrongState`. A signal that comes while a call waits ends it.
+
+use std::{
+    sync::Arc,
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use super::{
+    context::Context, interrupt::Interrupter, monitor::Monitor, owner::Owner, proxy::Proxy,
+    router::framed, sockets::SocketStats,
+};
+use crate::{
+    base::{
+        endpoint::{Endpoint, IntoEndpoint},
+        error::{Error, ErrorKind, RecvError, SendError},
+        interest::Interest,
+        message::Message,
+        option_table::{OptionDefault, OptionRow, OptionValue},
+        options::Options,
+        socket_type::SocketType,
+        sync::{AtomicBool, Mutex, Ordering, Rank},
+    },
+    core::{self, Look, PeerState, Place, To, Watch},
+    pattern::{Received, Route},
+};
+
+/// A socket of a type that is chosen at run time.
+///
+/// ```
+/// use hubless::{Context, SocketType, untyped::Socket};
+///
+/// let context = Context::new();
+/// let rep = Socket::new(&context, SocketType::Rep)?;
+/// let req = Socket::new(&context, SocketType::Req)?;
+/// rep.bind("inproc://any-type")?;
+/// req.connect("inproc://any-type")?;
+/// req.send("what type are you?")?;
+/// assert_eq!(rep.recv()?[0], "what type are you?");
+/// rep.send(format!("{}", rep.socket_type()))?;
+/// assert_eq!(req.recv()?[0], "REP");
+/// assert!(rep.send("twice").is_err());
+/// # Ok::<(), hubless::Error>(())
+/// ```
+///
+/// A clone is the same socket, and all calls may be made from any thread. It closes with its
+/// last clone.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    owner: Arc<Owner>,
+    turn: Arc<Turn>,
+}
+
+/// What REQ and REP keep between calls.
+#[derive(Debug)]
+struct Turn {
+    /// REP: where the answer goes.
+    route: Mutex<Option<Route>>,
+    /// REQ: the peer that was asked is gone.
+    lost: AtomicBool,
+}
+
+/// How long a call may wait.
+#[derive(Clone, Copy)]
+enum Wait {
+    /// As the socket's option says.
+    Own,
+    For(Duration),
+}
+
+impl Socket {
+    /// A socket with our defaults.
+    ///
+    /// # Errors
+    /// `Closed` if the context is, `TooMany` if it has as many sockets as it may.
+    pub fn new(context: &Context, socket_type: SocketType) -> Result<Socket, Error> {
+        Socket::with_options(context, socket_type, Options::default())
+    }
+
+    /// A socket with libzmq's defaults, where ours differ: it lingers for ever, tries to connect
+    /// every 100 ms, takes messages of any size, and a ROUTER drops what it cannot route.
+    ///
+    /// # Errors
+    /// As [`new`](Socket::new).
+    pub fn like_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket, Error> {
+        let mut options = Options::default();
+        let acts = |row: &&OptionRow| row.ours.is_some() && row.is_for(socket_type);
+        for row in OptionRow::of_sockets().iter().filter(acts) {
+            if let OptionDefault::Number(number) = row.default {
+                // What is only read stays ours.
+                if row.check(socket_type, &number.into()).is_ok() {
+                    row.set(&mut options, socket_type, &number.into())?;
+                }
+            }
+        }
+        options.message_frames_max = usize::MAX;
+        Socket::with_options(context, socket_type, options)
+    }
+
+    fn with_options(
+        context: &Context,
+        kind: SocketType,
+        options: Options,
+    ) -> Result<Socket, Error> {
+        let socket = core::Socket::new(&context.inner, kind, options)?;
+        Ok(Socket {
+            owner: Owner::new(socket),
+            turn: Arc::new(Turn {
+                route: Mutex::new(Rank::Leaf, None),
+                lost: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// Its type.
+    pub fn socket_type(&self) -> SocketType {
+        self.owner.socket.socket_type()
+    }
+
+    // ---- endpoints
+
+    /// Binds, and says where to.
+    ///
+    /// # Errors
+    /// As the typed sockets' `bind`.
+    pub fn bind(&self, endpoint: impl IntoEndpoint) -> Result<Endpoint, Error> {
+        self.owner.socket.bind(&endpoint.into_endpoint()?)
+    }
+
+    /// Connects: returns at once and goes on trying.
+    ///
+    /// # Errors
+    /// As the typed sockets' `connect`.
+    pub fn connect(&self, endpoint: impl IntoEndpoint) -> Result<(), Error> {
+        self.owner
+            .socket
+            .connect(&endpoint.into_endpoint()?)
+            .map(drop)
+    }
+
+    /// Stops listening there.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not bound there.
+    pub fn unbind(&self, endpoint: impl IntoEndpoint) -> Result<(), Error> {
+        self.owner.socket.unbind(&endpoint.into_endpoint()?)
+    }
+
+    /// Ends a connected endpoint.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not connected there.
+    pub fn disconnect(&self, endpoint: impl IntoEndpoint) -> Result<(), Error> {
+        self.owner.socket.disconnect(&endpoint.into_endpoint()?)
+    }
+
+    // ---- options
+
+    /// Sets an option by libzmq's number, to libzmq's value: see `docs/OPTIONS.md`.
+    ///
+    /// # Errors
+    /// `InvalidOption`: no such option, one that cannot act here, is another type's, is only read
+    /// or settled already; a value of another kind or out of range. `Closed`.
+    pub fn set_option(&self, number: i32, value: impl Into<OptionValue>) -> Result<(), Error> {
+        self.owner.socket.set_option(row(number)?, &value.into())
+    }
+
+    /// The value of an option, by libzmq's number.
+    ///
+    /// # Errors
+    /// `InvalidOption`: no such option, or it cannot be read here.
+    pub fn option(&self, number: i32) -> Result<OptionValue, Error> {
+        let row = row(number)?;
+        if row.name == "EVENTS" {
+            let look = self.look();
+            return Ok((i32::from(look.readable) | i32::from(look.writable) << 1).into());
+        }
+        self.owner.socket.option(row)
+    }
+
+    // ---- sending
+
+    /// Sends, waiting for room as long as the socket's send timeout says.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Unroutable`, `WrongState`, `Interrupted` (also by a signal), `Closed`; the
+    /// message comes back.
+    #[inline]
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let mut message = message.into();
+        if self.owner.socket.send_plain(To::Anyone, &mut message) {
+            return Ok(());
+        }
+        self.send_slowly(message, Wait::Own)
+    }
+
+    /// Sends now or not at all.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send), with `Full` in place of `TimedOut`.
+    #[inline]
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let mut message = message.into();
+        if self.owner.socket.send_plain(To::Anyone, &mut message) {
+            return Ok(());
+        }
+        let message = self.check_turn(message)?;
+        match self.socket_type() {
+            SocketType::Rep => self.reply(message),
+            _ => self.owner.socket.send_now(To::Anyone, message),
+        }
+    }
+
+    /// Sends, waiting for room at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    pub fn send_timeout(
+        &self,
+        message: impl Into<Message>,
+        timeout: Duration,
+    ) -> Result<(), SendError> {
+        self.send_slowly(message.into(), Wait::For(timeout))
+    }
+
+    fn send_slowly(&self, message: Message, wait: Wait) -> Result<(), SendError> {
+        let message = self.check_turn(message)?;
+        if self.socket_type() == SocketType::Rep {
+            return self.reply(message);
+        }
+        let timeout = match wait {
+            Wait::Own => self.owner.socket.send_timeout(),
+            Wait::For(timeout) => Some(timeout),
+        };
+        self.owner.send_hearing(To::Anyone, message, timeout, true)
+    }
+
+    /// Would a message with this first frame be taken now? For those who say a message frame by
+    /// frame, and want to know at the first.
+    ///
+    /// # Errors
+    /// What [`try_send`](Socket::try_send) would answer.
+    pub fn try_admit(&self, first: &[u8]) -> Result<(), ErrorKind> {
+        self.check_turn(Message::new())
+            .map_err(|refused| refused.kind())?;
+        match self.socket_type() {
+            SocketType::Rep if self.turn.route.lock().is_some() => Ok(()),
+            SocketType::Rep => Err(ErrorKind::WrongState),
+            _ => self.owner.socket.admit(first),
+        }
+    }
+
+    /// As [`try_admit`](Socket::try_admit), waiting for room as [`send`](Socket::send) does.
+    ///
+    /// # Errors
+    /// What [`send`](Socket::send) would answer.
+    pub fn admit(&self, first: &[u8]) -> Result<(), ErrorKind> {
+        match self.try_admit(first) {
+            Err(ErrorKind::Full) => {}
+            done => return done,
+        }
+        let socket = &self.owner.socket;
+        let mut place = Place::default();
+        let deadline = self.owner.deadline(socket.send_timeout());
+        let attempt = |waker: &Waker| socket.poll_admit(&mut place, first, waker);
+        let waited = socket.block_hearing(deadline, false, true, attempt);
+        socket.leave_send(&mut place);
+        waited?
+    }
+
+    /// REQ: the peer that was asked is gone, and nobody has said that the socket may ask again.
+    fn check_turn(&self, message: Message) -> Result<Message, SendError> {
+        if !self.turn.lost.load(Ordering::Relaxed) {
+            return Ok(message);
+        }
+        if !self.owner.socket.options().req_relaxed {
+            return Err(SendError::WrongState(message));
+        }
+        self.turn.lost.store(false, Ordering::Relaxed);
+        Ok(message)
+    }
+
+    fn reply(&self, message: Message) -> Result<(), SendError> {
+        let socket = &self.owner.socket;
+        if !socket.is_open() {
+            return Err(SendError::Closed(message));
+        }
+        let Some(route) = self.turn.route.lock().take() else {
+            return Err(SendError::WrongState(message));
+        };
+        // To whoever has gone meanwhile, nothing is to be said.
+        socket.reply(&route, &message);
+        Ok(())
+    }
+
+    // ---- receiving
+
+    /// The next message, waiting for it as long as the socket's receive timeout says.
+    ///
+    /// # Errors
+    /// `TimedOut`, `WrongState`, `Interrupted` (also by a signal), `Closed`.
+    #[inline]
+    pub fn recv(&self) -> Result<Message, RecvError> {
+        match self.owner.socket.recv_plain() {
+            Some(message) => Ok(message),
+            None => self.recv_slowly(self.owner.socket.recv_timeout()),
+        }
+    }
+
+    /// The next message, if it is here.
+    ///
+    /// # Errors
+    /// `Empty`, `WrongState`, `Closed`.
+    #[inline]
+    pub fn try_recv(&self) -> Result<Message, RecvError> {
+        if let Some(message) = self.owner.socket.recv_plain() {
+            return Ok(message);
+        }
+        self.check_recv()?;
+        match self.owner.socket.try_recv() {
+            Err(RecvError::PeerLost) => {
+                self.turn.lost.store(true, Ordering::Relaxed);
+                Err(RecvError::Empty)
+            }
+            Err(RecvError::WrongState) if self.is_lost() => Err(RecvError::Empty),
+            result => result.map(|received| self.shape(received)),
+        }
+    }
+
+    /// The next message, waiting for it at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
+        match self.owner.socket.recv_plain() {
+            Some(message) => Ok(message),
+            None => self.recv_slowly(Some(timeout)),
+        }
+    }
+
+    fn recv_slowly(&self, timeout: Option<Duration>) -> Result<Message, RecvError> {
+        self.check_recv()?;
+        if !self.is_lost() {
+            match self.owner.recv_hearing(timeout, true) {
+                Err(RecvError::PeerLost) => self.turn.lost.store(true, Ordering::Relaxed),
+                result => return result.map(|received| self.shape(received)),
+            }
+        }
+        // Nobody is left who could answer.
+        let socket = &self.owner.socket;
+        let mut place = Place::default();
+        let closed = |waker: &Waker| socket.poll_peers(&mut place, waker, |_, _| false);
+        let deadline = self.owner.deadline(timeout);
+        let waited = socket.block_hearing(deadline, false, true, closed);
+        socket.leave_change(&mut place);
+        Err(match waited {
+            Ok(_) => RecvError::Closed,
+            Err(ErrorKind::Interrupted) => RecvError::Interrupted,
+            Err(_) => RecvError::TimedOut,
+        })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.turn.lost.load(Ordering::Relaxed)
+    }
+
+    /// REP: the last request is to be answered first.
+    fn check_recv(&self) -> Result<(), RecvError> {
+        let owes = self.socket_type() == SocketType::Rep && self.turn.route.lock().is_some();
+        if owes && self.owner.socket.is_open() {
+            return Err(RecvError::WrongState);
+        }
+        Ok(())
+    }
+
+    fn shape(&self, received: Received) -> Message {
+        match self.socket_type() {
+            SocketType::Router => framed(received),
+            SocketType::Rep => {
+                *self.turn.route.lock() = received.route;
+                received.message
+            }
+            _ => received.message,
+        }
+    }
+
+    // ---- readiness
+
+    /// What would not wait now?
+    pub fn look(&self) -> Look {
+        let socket = &self.owner.socket;
+        socket.drive_in_passing();
+        let (readable, writable) = socket.readiness();
+        self.judge(Look {
+            readable,
+            writable,
+            closed: !socket.is_open(),
+        })
+    }
+
+    /// Waits until something of `interest` would not wait, and takes nothing.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Interrupted` (also by a signal).
+    pub fn wait(&self, interest: Interest, timeout: Option<Duration>) -> Result<Look, ErrorKind> {
+        let socket = &self.owner.socket;
+        let (mut reading, mut writing) = (Place::default(), Place::default());
+        let deadline = self.owner.deadline(timeout);
+        let mut attempt = |waker: &Waker| {
+            let mut look = Look::default();
+            if interest.is_readable() {
+                look.readable = socket.poll_message(&mut reading, waker).is_ready();
+            }
+            if interest.is_writable() && self.socket_type() != SocketType::Rep {
+                look.writable = socket.poll_room(&mut writing, waker).is_ready();
+            }
+            look.closed = !socket.is_open();
+            match self.judge(look) {
+                look if look.is_ready() => Poll::Ready(look),
+                _ => Poll::Pending,
+            }
+        };
+        let receives = interest.is_readable();
+        let waited = socket.block_hearing(deadline, receives, true, &mut attempt);
+        socket.leave_recv(&mut reading);
+        socket.leave_send(&mut writing);
+        waited
+    }
+
+    /// A watcher: hears when something may be ready, and looks what is.
+    pub fn watch(&self, waker: Waker) -> Watcher {
+        Watcher {
+            watch: self.owner.socket.watch(waker, false),
+            socket: self.clone(),
+        }
+    }
+
+    /// What REQ and REP make of readiness.
+    fn judge(&self, look: Look) -> Look {
+        match self.socket_type() {
+            SocketType::Rep => {
+                let owes = self.turn.route.lock().is_some();
+                Look {
+                    readable: look.readable && !owes,
+                    writable: owes,
+                    ..look
+                }
+            }
+            SocketType::Req if self.is_lost() => Look {
+                readable: false,
+                writable: look.writable && self.owner.socket.options().req_relaxed,
+                ..look
+            },
+            _ => look,
+        }
+    }
+
+    // ---- looking on
+
+    /// Watches what happens to its connections, from now on.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::new(&self.owner.socket)
+    }
+
+    /// A handle that ends its blocking calls from another thread.
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter::of_socket(&self.owner.socket)
+    }
+
+    /// Every peer, with its counters.
+    pub fn peers(&self) -> Vec<PeerState> {
+        self.owner.socket.peers()
+    }
+
+    /// The counters of all peers together, those that have left included.
+    pub fn stats(&self) -> SocketStats {
+        let (sent, received) = self.owner.socket.stats();
+        SocketStats {
+            sent,
+            received,
+            connections: self.owner.socket.connections(),
+        }
+    }
+
+    /// A proxy between this socket and another: see [`Proxy`].
+    pub fn proxy(&self, backend: &Socket, capture: Option<&Socket>) -> Proxy {
+        let owner = |socket: &Socket| Arc::clone(&socket.owner);
+        Proxy::between(owner(self), owner(backend), capture.map(owner))
+    }
+
+    /// Is it open still? Not once it, or its context, was closed.
+    pub fn is_open(&self) -> bool {
+        self.owner.socket.is_open()
+    }
+
+    /// Closes it for all its clones and does not wait: what is queued leaves behind the scenes,
+    /// as long as the socket lingers.
+    pub fn close_behind(&self) {
+        self.owner.hasty.store(true, Ordering::Relaxed);
+        let linger = self.owner.socket.options().linger;
+        self.owner.socket.close(linger);
+    }
+}
+
+/// Hears when a socket may be ready: its waker is woken once after each look that found nothing.
+#[derive(Debug)]
+pub struct Watcher {
+    socket: Socket,
+    watch: Watch,
+}
+
+impl Watcher {
+    /// What is ready of `interest`? If nothing is, the waker is woken once something may be.
+    pub fn look(&self, interest: Interest) -> Look {
+        let look = self.socket.owner.socket.look(self.watch, interest);
+        self.socket.judge(look)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.socket.owner.socket.unwatch(self.watch);
+    }
+}
+
+fn row(number: i32) -> Result<&'static OptionRow, Error> {
+    OptionRow::numbered(number)
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOption, format!("number {number}")))
+}
