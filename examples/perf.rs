@@ -86,7 +86,7 @@ fn run(words: &[&str]) -> Outcome {
 fn pull(at: &str, load: Load) -> Outcome {
     let pull: Pull = marked(Pull::builder()).build()?;
     pull.bind(at)?;
-    load.receive(|| pull.recv())
+    load.receive(|| pull.recv(), Message::octets)
 }
 
 fn push(at: &str, load: Load) -> Outcome {
@@ -102,7 +102,7 @@ fn push(at: &str, load: Load) -> Outcome {
 fn router(at: &str, load: Load) -> Outcome {
     let router: Router = marked(Router::builder()).build()?;
     router.bind(at)?;
-    load.receive(|| router.recv_from().map(|(_peer, message)| message))
+    load.receive(|| router.recv_from(), |(_peer, message)| message.octets())
 }
 
 fn dealer(at: &str, load: Load) -> Outcome {
@@ -133,11 +133,12 @@ fn sub(at: &str, load: Load) -> Outcome {
     sub.subscribe("")?;
     sub.connect(at)?;
     let mut silence = PATIENCE;
-    load.receive(|| {
+    let recv = || {
         let message = sub.recv_timeout(silence);
         silence = SILENCE;
         message
-    })
+    };
+    load.receive(recv, Message::octets)
 }
 
 fn inproc_thr(load: Load) -> Outcome {
@@ -149,7 +150,7 @@ fn inproc_thr(load: Load) -> Outcome {
         let body = load.body();
         (0..load.count).try_for_each(|_| push.send(&body[..]))
     });
-    load.receive(|| pull.recv())?;
+    load.receive(|| pull.recv(), Message::octets)?;
     sender.join().expect("the sender does not panic")?;
     Ok(())
 }
@@ -314,8 +315,12 @@ impl Load {
     }
 
     /// Receives all of them, or until the first time that nothing comes.
-    fn receive(self, mut recv: impl FnMut() -> Result<Message, RecvError>) -> Outcome {
-        let octets = recv()?.octets();
+    fn receive<M>(
+        self,
+        mut recv: impl FnMut() -> Result<M, RecvError>,
+        octets: impl Fn(&M) -> usize,
+    ) -> Outcome {
+        let octets = octets(&recv()?);
         if octets != self.size {
             return Err(format!("a body has {octets} octets, not {}", self.size).into());
         }

@@ -9,6 +9,7 @@ use crate::{
     base::{
         error::{RecvError, SendError},
         message::Message,
+        name::Name,
     },
     core::To,
     pattern::Received,
@@ -25,7 +26,7 @@ use crate::{
 /// assert_eq!(PeerId::from(&[0, 1, 255][..]).to_string(), "0001ff");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerId(Bytes);
+pub struct PeerId(Name);
 
 impl PeerId {
     /// The octets.
@@ -42,25 +43,25 @@ impl AsRef<[u8]> for PeerId {
 
 impl From<&str> for PeerId {
     fn from(id: &str) -> PeerId {
-        PeerId(Bytes::copy_from_slice(id.as_bytes()))
+        PeerId(Name::copy_from(id.as_bytes()))
     }
 }
 
 impl From<&[u8]> for PeerId {
     fn from(id: &[u8]) -> PeerId {
-        PeerId(Bytes::copy_from_slice(id))
+        PeerId(Name::copy_from(id))
     }
 }
 
 impl From<Bytes> for PeerId {
     fn from(id: Bytes) -> PeerId {
-        PeerId(id)
+        PeerId(Name::from(id))
     }
 }
 
 impl PartialEq<str> for PeerId {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
+        *self.0 == *other.as_bytes()
     }
 }
 
@@ -94,8 +95,11 @@ pub(super) fn from(received: Received) -> (PeerId, Message) {
 
 /// A message with its sender's routing id as the first frame.
 pub(super) fn framed(received: Received) -> Message {
-    let mut message = received.message;
-    message.push_front(received.identity);
+    joined(from(received))
+}
+
+fn joined((PeerId(name), mut message): (PeerId, Message)) -> Message {
+    message.push_front(name);
     message
 }
 
@@ -128,7 +132,10 @@ impl Router {
     /// # Errors
     /// `TimedOut` if a receive timeout was set, `Closed`.
     pub fn recv_from(&self) -> Result<(PeerId, Message), RecvError> {
-        self.owner.recv().map(from)
+        match self.recv_plain() {
+            Some(received) => Ok(received),
+            None => self.owner.recv().map(from),
+        }
     }
 
     /// The next message and its sender, if one is here.
@@ -136,7 +143,10 @@ impl Router {
     /// # Errors
     /// `Empty` or `Closed`.
     pub fn try_recv_from(&self) -> Result<(PeerId, Message), RecvError> {
-        self.owner.socket.try_recv().map(from)
+        match self.recv_plain() {
+            Some(received) => Ok(received),
+            None => self.owner.socket.try_recv().map(from),
+        }
     }
 
     /// The next message and its sender, waiting at most `timeout`.
@@ -144,7 +154,10 @@ impl Router {
     /// # Errors
     /// `TimedOut` or `Closed`.
     pub fn recv_from_timeout(&self, timeout: Duration) -> Result<(PeerId, Message), RecvError> {
-        self.owner.recv_within(Some(timeout)).map(from)
+        match self.recv_plain() {
+            Some(received) => Ok(received),
+            None => self.owner.recv_within(Some(timeout)).map(from),
+        }
     }
 
     /// The next message and its sender, as a future for any executor.
@@ -165,7 +178,7 @@ impl Router {
     /// # Errors
     /// As [`recv_from`](Router::recv_from).
     pub fn recv(&self) -> Result<Message, RecvError> {
-        self.owner.recv().map(framed)
+        self.recv_from().map(joined)
     }
 
     /// As [`recv`](Router::recv), waiting at most `timeout`.
@@ -173,7 +186,13 @@ impl Router {
     /// # Errors
     /// `TimedOut` or `Closed`.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
-        self.owner.recv_within(Some(timeout)).map(framed)
+        self.recv_from_timeout(timeout).map(joined)
+    }
+
+    #[inline]
+    fn recv_plain(&self) -> Option<(PeerId, Message)> {
+        let (name, message) = self.owner.socket.recv_named()?;
+        Some((PeerId(name), message))
     }
 
     /// Iterates over messages and their senders, waiting for each, until the socket closes.

@@ -10,6 +10,7 @@ pub mod histogram;
 pub mod interest;
 pub mod keys;
 pub mod message;
+pub mod name;
 pub mod option_table;
 pub mod options;
 pub mod rates;

@@ -34,6 +34,7 @@ use crate::{
         error::{Error, RecvError, SendError},
         event::{PeerInfo, Reason},
         message::Message,
+        name::Name,
         options::Options,
         socket_type::SocketType,
         stats::LaneStats,
@@ -343,6 +344,12 @@ impl Socket {
         self.state.lock().recv_plain()
     }
 
+    /// ROUTER: as [`recv_plain`](Socket::recv_plain), with the name of who sent it.
+    #[inline(always)]
+    pub fn recv_named(&self) -> Option<(Name, Message)> {
+        self.state.lock().recv_named()
+    }
+
     /// Receives, or takes a place among those who wait to.
     ///
     /// Cancel safety: a message leaves the socket only in the call that answers `Ready`.
@@ -472,7 +479,7 @@ impl Socket {
             endpoint: (*state.attached[key].endpoint).clone(),
             info: state.attached[key].info.clone(),
             ready: peer.ready,
-            routing_id: peer.identity.clone(),
+            routing_id: peer.identity.to_bytes(),
             connections: state.attached[key].connections,
             connected_for: state.attached[key].connected_at.map(|at| now.since(at)),
             sent: peer.out.stats(),

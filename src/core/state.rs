@@ -22,6 +22,7 @@ use crate::{
         event::EventKind,
         interest::Interest,
         message::{Frame, Message},
+        name::Name,
         options::Options,
         socket_type::SocketType,
         stats::LaneStats,
@@ -192,6 +193,17 @@ impl State {
         let message = self.pattern.recv_plain(&mut self.peers)?;
         self.received += 1;
         Some(message)
+    }
+
+    /// The same of a ROUTER, with the name of who sent it.
+    #[inline(always)]
+    pub(super) fn recv_named(&mut self) -> Option<(Name, Message)> {
+        if !self.plain || !self.recv_waiters.is_empty() {
+            return None;
+        }
+        let received = self.pattern.recv_named(&mut self.peers)?;
+        self.received += 1;
+        Some(received)
     }
 
     #[inline]

@@ -54,15 +54,26 @@ impl Inlet {
         None
     }
 
-    /// The short way of a message: `None` unless there is one, and nothing to follow up.
+    /// Whose message may go the short way: `None` unless there is one, and nothing to follow up.
+    /// It has had its turn then, and the message is to be taken.
     #[inline(always)]
-    pub(super) fn take_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+    pub(super) fn turn_plain(&mut self, peers: &Peers) -> Option<usize> {
         let (None, Some(key)) = (&self.held, self.turns.current()) else {
             return None;
         };
-        let message = peers[key].window.pop_plain()?;
+        if !peers[key].window.is_plain() {
+            return None;
+        }
         self.turns.advance();
-        Some(message)
+        Some(key)
+    }
+
+    /// The short way of a message.
+    #[inline(always)]
+    pub(super) fn take_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+        // Taken last: what else happens would move the message about.
+        let key = self.turn_plain(peers)?;
+        peers[key].window.pop_plain()
     }
 
     /// The next message of this peer, whoever's turn it is.

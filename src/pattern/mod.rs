@@ -46,6 +46,7 @@ use crate::{
     base::{
         event::Reason,
         message::{Frame, Message},
+        name::Name,
         options::Options,
         socket_type::SocketType,
     },
@@ -84,7 +85,7 @@ pub struct Received {
     /// The sender's key; [`NOBODY`](Received::NOBODY) if it has left meanwhile.
     pub from: usize,
     /// ROUTER: the sender's routing id.
-    pub identity: Bytes,
+    pub identity: Name,
     /// REP: where the answer goes.
     pub route: Option<Route>,
 }
@@ -99,7 +100,7 @@ impl Received {
         Received {
             message,
             from,
-            identity: Bytes::new(),
+            identity: Name::none(),
             route: None,
         }
     }
@@ -348,6 +349,16 @@ impl Pattern {
             Pattern::Dealer(it) => it.recv_plain(peers),
             Pattern::Subscribe(it) => it.recv_plain(peers),
             Pattern::Pair(it) => it.recv_plain(peers),
+            _ => None,
+        }
+    }
+
+    /// ROUTER: the next message, and the name of who sent it, by the short way. `None` if there is
+    /// none, or something to follow up.
+    #[inline(always)]
+    pub fn recv_named(&mut self, peers: &mut Peers) -> Option<(Name, Message)> {
+        match self {
+            Pattern::Router(it) => it.recv_named(peers),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use slab::Slab;
 
 use crate::{
-    base::event::Reason,
+    base::{event::Reason, name::Name},
     pipe::{Accepted, Draft, Lane, Window},
 };
 
@@ -23,7 +23,7 @@ pub struct Peer {
     /// Never used again, unlike the key.
     pub serial: u64,
     /// ROUTER: the name it is addressed by.
-    pub identity: Bytes,
+    pub identity: Name,
     /// Is its handshake done (or is it inproc)?
     pub ready: bool,
     /// It has left for good, and stays only until what it sent has been read.
@@ -37,7 +37,7 @@ impl Peer {
             out: Draft::new(out),
             window: Window::new(received),
             serial,
-            identity: Bytes::new(),
+            identity: Name::none(),
             ready: false,
             gone: false,
         }

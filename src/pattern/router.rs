@@ -13,6 +13,7 @@ use crate::{
     base::{
         event::{ProtocolError, Reason},
         message::{Frame, Message},
+        name::Name,
         options::Options,
     },
     pipe::Refused,
@@ -23,7 +24,7 @@ use crate::{
 pub struct Router {
     inlet: Inlet,
     /// Keys by name. Looked up only, never gone through.
-    names: HashMap<Bytes, usize>,
+    names: HashMap<Name, usize>,
     next_name: u32,
     handover: bool,
     /// What cannot be routed is refused, not dropped.
@@ -66,8 +67,18 @@ impl Router {
 
     /// A peer that was just attached has this name.
     pub(super) fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
+        let name = Name::from(name);
         self.names.insert(name.clone(), key);
         peers[key].identity = name;
+    }
+
+    /// The short way of a message, and of the name of who sent it.
+    #[inline(always)]
+    pub(super) fn recv_named(&mut self, peers: &mut Peers) -> Option<(Name, Message)> {
+        let from = self.inlet.turn_plain(peers)?;
+        let peer = &mut peers[from];
+        let name = peer.identity.clone();
+        peer.window.pop_plain().map(|message| (name, message))
     }
 
     #[inline]
@@ -97,13 +108,13 @@ impl Router {
     }
 
     /// A name for who calls itself nothing.
-    fn make_name(&mut self) -> Bytes {
+    fn make_name(&mut self) -> Name {
         loop {
             let mut name = [0; 5];
             name[1..].copy_from_slice(&self.next_name.to_be_bytes());
             self.next_name = self.next_name.wrapping_add(1);
             if self.find(&name).is_none() {
-                return Bytes::copy_from_slice(&name);
+                return Name::copy_from(&name);
             }
         }
     }
@@ -129,7 +140,7 @@ impl Rules for Router {
             let name = if identity.is_empty() {
                 self.make_name()
             } else {
-                identity.clone()
+                Name::from(identity.clone())
             };
             if let Some(former) = self.find(&name) {
                 if !self.handover {
@@ -267,6 +278,29 @@ mod tests {
     }
 
     #[test]
+    fn by_the_short_way_names_come_with_their_messages() {
+        let mut router = Stage::plain(SocketType::Router);
+        let keys = [
+            router.join_as("a").expect("free"),
+            router.join_as("b").expect("free"),
+        ];
+        assert!(router.pattern.recv_named(&mut router.peers).is_none());
+        for text in ["1", "2", "3"] {
+            keys.iter().for_each(|&key| assert!(router.give(key, text)));
+        }
+        let first = [router.receive(), router.receive()].map(|it| it.expect("six wait"));
+        assert_eq!(first.map(|it| it.from), keys);
+        for name in ["a", "b"] {
+            let received = router.pattern.recv_named(&mut router.peers);
+            let (from, message) = received.expect("one more waits behind it");
+            assert_eq!((&*from, message), (name.as_bytes(), "2".into()));
+        }
+        // The last of each may leave something to do, and goes the long way.
+        assert!(router.pattern.recv_named(&mut router.peers).is_none());
+        assert_eq!(router.recv_all(), messages(["3", "3"]));
+    }
+
+    #[test]
     fn a_message_for_nobody_is_refused() {
         let mut router = Stage::plain(SocketType::Router);
         let key = router.join_as("a").expect("free");
@@ -303,7 +337,10 @@ mod tests {
         let mut router = Stage::plain(SocketType::Router);
         let keys = [router.join(), router.join(), router.join()];
         let names = keys.map(|key| router.peers[key].identity.clone());
-        assert_eq!(names, ["\0\0\0\0\x07", "\0\0\0\0\x08", "\0\0\0\0\x09"]);
+        assert_eq!(
+            names,
+            [7, 8, 9].map(|number| Name::copy_from(&[0, 0, 0, 0, number]))
+        );
         assert_eq!(router.send_to(&names[1], "x"), Ok(()));
         assert_eq!(router.sent(1), messages(["x"]));
     }

@@ -129,7 +129,7 @@ impl Turns {
         std::iter::successors(self.current, following).take(self.ready)
     }
 
-    #[inline]
+    #[inline(always)]
     fn neighbours(&self, key: usize) -> (usize, usize) {
         match self.peers[key] {
             Peer::Ready { before, after } => (before, after),

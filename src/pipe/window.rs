@@ -42,11 +42,17 @@ impl Window {
         }
     }
 
+    /// Are there messages behind the next one, and is no credit due for it?
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.until_due > 1 && self.messages.len() > 1
+    }
+
     /// The next message, if there are others behind it and no credit is due: nothing to do but to
     /// take it.
     #[inline(always)]
     pub fn pop_plain(&mut self) -> Option<Message> {
-        if self.until_due <= 1 || self.messages.len() <= 1 {
+        if !self.is_plain() {
             return None;
         }
         self.popped += 1;
