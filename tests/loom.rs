@@ -4,17 +4,30 @@
 //! nothing otherwise.
 #![cfg(loom)]
 
+use std::{sync::Arc as StdArc, task::Waker};
+
 use hubless::internals::{
-    base::sync::{Rank, biased::Biased},
+    base::sync::{
+        Rank,
+        biased::Biased,
+        park::{Alarm, Parker},
+    },
+    core::{Place, Waiters},
     pipe::writer::Writer,
 };
 use loom::{
     sync::{
-        Arc,
+        Arc, Mutex, Notify,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
+
+fn model(walk: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(walk);
+}
 
 /// A connection reduced to numbers: what is queued, what the stream takes, what was written.
 struct Connection {
@@ -87,9 +100,7 @@ fn take_one(count: &AtomicUsize) -> bool {
 }
 
 fn check(room: usize, edge: usize) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    model(move || {
         let connection = Connection::new(room);
         let others: Vec<_> = (0..2)
             .map(|_| {
@@ -129,9 +140,7 @@ fn an_edge_while_someone_writes_is_not_lost() {
 /// ever inside with another, and each sees what the one before it did.
 #[test]
 fn a_biased_lock_lets_in_one_at_a_time() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    model(|| {
         let lock = Arc::new(Biased::new(Rank::Socket, loom::cell::Cell::new(0)));
         let threads = [2, 1].map(|times| {
             let lock = Arc::clone(&lock);
@@ -150,5 +159,128 @@ fn a_biased_lock_lets_in_one_at_a_time() {
             thread.join().unwrap();
         }
         assert_eq!(lock.lock().get(), 5);
+    });
+}
+
+/// Two threads leave something behind and wake a third, which sleeps until it has seen both. What
+/// they leave is seen by the wake alone: no lock helps.
+#[test]
+fn who_sleeps_sees_all_that_it_was_woken_for() {
+    model(|| {
+        let (parker, waker) = Parker::new();
+        let left = Arc::new(AtomicUsize::new(0));
+        let others = [(); 2].map(|()| {
+            let (left, waker) = (Arc::clone(&left), waker.clone());
+            thread::spawn(move || {
+                left.fetch_add(1, Ordering::Relaxed);
+                waker.wake();
+            })
+        });
+        while left.load(Ordering::Relaxed) < 2 {
+            parker.park(None);
+        }
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+}
+
+/// The bell of somebody else's poll.
+struct Bell(Notify);
+
+impl Alarm for Bell {
+    fn ring(&self) {
+        self.0.notify();
+    }
+}
+
+/// The same of a thread that polls instead: a wake during the poll rings its bell.
+#[test]
+fn who_polls_sees_all_that_it_was_woken_for() {
+    model(|| {
+        let (parker, waker) = Parker::new();
+        let bell = StdArc::new(Bell(Notify::new()));
+        let alarm: StdArc<dyn Alarm> = StdArc::clone(&bell) as _;
+        let left = Arc::new(AtomicUsize::new(0));
+        let others = [(); 2].map(|()| {
+            let (left, waker) = (Arc::clone(&left), waker.clone());
+            thread::spawn(move || {
+                left.fetch_add(1, Ordering::Relaxed);
+                waker.wake();
+            })
+        });
+        while left.load(Ordering::Relaxed) < 2 {
+            if parker.begin_poll(&alarm) {
+                bell.0.wait();
+                parker.end_poll();
+            }
+        }
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+}
+
+/// A queue and the line of those who wait for it, as under a socket's lock.
+#[derive(Default)]
+struct Queue {
+    messages: usize,
+    line: Waiters,
+}
+
+/// Takes a message, waiting for it.
+fn take(queue: &Mutex<Queue>) {
+    let (parker, waker) = Parker::new();
+    let mut place = Place::default();
+    loop {
+        let mut inside = queue.lock().unwrap();
+        if inside.messages > 0 {
+            inside.messages -= 1;
+            inside.line.leave(&mut place);
+            return;
+        }
+        inside.line.enter(&mut place, &waker);
+        drop(inside);
+        parker.park(None);
+    }
+}
+
+/// Begins to wait, and gives up: what it was woken for is somebody else's.
+fn give_up(queue: &Mutex<Queue>) {
+    let (_parker, waker) = Parker::new();
+    let mut place = Place::default();
+    queue.lock().unwrap().line.enter(&mut place, &waker);
+    let mut inside = queue.lock().unwrap();
+    let next = match inside.line.leave(&mut place) {
+        true => inside.line.pop(),
+        false => None,
+    };
+    drop(inside);
+    next.inspect(Waker::wake_by_ref);
+}
+
+/// One message, one who waits for it, and one who goes away, perhaps after it was woken: the other
+/// one hears of it in any case.
+#[test]
+fn a_waiter_that_goes_away_passes_its_wake_on() {
+    model(|| {
+        let queue = Arc::new(Mutex::new(Queue::default()));
+        let fickle = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || give_up(&queue)
+        });
+        let sender = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                let mut inside = queue.lock().unwrap();
+                inside.messages += 1;
+                let first = inside.line.pop();
+                drop(inside);
+                first.inspect(Waker::wake_by_ref);
+            }
+        });
+        take(&queue);
+        sender.join().unwrap();
+        fickle.join().unwrap();
     });
 }

@@ -35,6 +35,6 @@ pub use self::{
     monitor::Queue,
     signal::Signal,
     socket::{PeerState, Socket, To},
-    wait::Place,
+    wait::{Place, Waiters},
     watch::{Look, Watch},
 };

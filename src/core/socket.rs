@@ -266,7 +266,7 @@ impl Socket {
         } else {
             state.send_waiters.leave(place);
             // There may be room for the next one, too.
-            bells.wakers.extend(state.send_waiters.next());
+            bells.wakers.extend(state.send_waiters.pop());
         }
         drop(state);
         bells.ring(self);
@@ -284,7 +284,7 @@ impl Socket {
     pub fn leave_send(&self, place: &mut Place) {
         let mut state = self.state.lock();
         let next = if state.send_waiters.leave(place) {
-            state.send_waiters.next()
+            state.send_waiters.pop()
         } else {
             None
         };
@@ -363,7 +363,7 @@ impl Socket {
         } else {
             state.recv_waiters.leave(place);
             if !state.recv_waiters.is_empty() {
-                bells.wakers.extend(state.recv_waiters.next());
+                bells.wakers.extend(state.recv_waiters.pop());
             }
         }
         drop(state);
@@ -379,7 +379,7 @@ impl Socket {
     pub fn leave_recv(&self, place: &mut Place) {
         let mut state = self.state.lock();
         let next = if state.recv_waiters.leave(place) {
-            state.recv_waiters.next()
+            state.recv_waiters.pop()
         } else {
             None
         };

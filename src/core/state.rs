@@ -254,13 +254,13 @@ impl State {
 
     /// One of those who wait for a message looks again.
     pub(super) fn wake_receiver(&mut self, bells: &mut Bells) {
-        bells.wakers.extend(self.recv_waiters.next());
+        bells.wakers.extend(self.recv_waiters.pop());
         self.watchers.ring(Interest::READABLE, bells);
     }
 
     /// One of those who wait for room looks again.
     pub(super) fn wake_sender(&mut self, bells: &mut Bells) {
-        bells.wakers.extend(self.send_waiters.next());
+        bells.wakers.extend(self.send_waiters.pop());
         self.watchers.ring(Interest::WRITABLE, bells);
     }
 
@@ -282,9 +282,9 @@ impl State {
 
     /// The first of each line looks again.
     pub(super) fn wake_one_of_each(&mut self, bells: &mut Bells) {
-        bells.wakers.extend(self.recv_waiters.next());
-        bells.wakers.extend(self.send_waiters.next());
-        bells.wakers.extend(self.change_waiters.next());
+        bells.wakers.extend(self.recv_waiters.pop());
+        bells.wakers.extend(self.send_waiters.pop());
+        bells.wakers.extend(self.change_waiters.pop());
     }
 
     /// Everybody who waits for anything looks again.

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, task::Waker};
 
 /// A line of wakers.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters {
+pub struct Waiters {
     line: VecDeque<(u64, Waker)>,
     next: u64,
 }
@@ -20,7 +20,7 @@ pub struct Place(Option<u64>);
 
 impl Waiters {
     /// Takes a place at the end of the line, or keeps the one it has.
-    pub(crate) fn enter(&mut self, place: &mut Place, waker: &Waker) {
+    pub fn enter(&mut self, place: &mut Place, waker: &Waker) {
         if let Some(number) = place.0 {
             if let Some((_, old)) = self.line.iter_mut().find(|(other, _)| *other == number) {
                 old.clone_from(waker);
@@ -34,7 +34,7 @@ impl Waiters {
 
     /// Gives up a place. True if the waiter had been woken since it took it: what it was woken
     /// for is now somebody else's.
-    pub(crate) fn leave(&mut self, place: &mut Place) -> bool {
+    pub fn leave(&mut self, place: &mut Place) -> bool {
         let Some(number) = place.0.take() else {
             return false;
         };
@@ -44,16 +44,17 @@ impl Waiters {
     }
 
     /// The first in line, who loses its place.
-    pub(crate) fn next(&mut self) -> Option<Waker> {
+    pub fn pop(&mut self) -> Option<Waker> {
         self.line.pop_front().map(|(_, waker)| waker)
     }
 
     /// All of them, e.g. because the socket closes.
-    pub(crate) fn all(&mut self) -> impl Iterator<Item = Waker> + '_ {
+    pub fn all(&mut self) -> impl Iterator<Item = Waker> + '_ {
         self.line.drain(..).map(|(_, waker)| waker)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Does nobody wait?
+    pub fn is_empty(&self) -> bool {
         self.line.is_empty()
     }
 }

@@ -136,7 +136,7 @@ impl Socket {
         }
         // There may be room for the next one, too.
         let next = match state.send_waiters.leave(place) {
-            true => state.send_waiters.next(),
+            true => state.send_waiters.pop(),
             false => None,
         };
         drop(state);
@@ -160,7 +160,7 @@ impl Socket {
             state.recv_waiters.enter(place, waker);
         } else if state.recv_waiters.leave(place) {
             // What this one was woken for is for the next in line.
-            bells.wakers.extend(state.recv_waiters.next());
+            bells.wakers.extend(state.recv_waiters.pop());
         }
         state.follow(self, &mut bells);
         drop(guard);

@@ -12,14 +12,17 @@
 
 use std::{
     cell::OnceCell,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Wake, Waker},
-    thread::{self, Thread},
     time::Duration,
 };
+
+#[cfg(loom)]
+use loom::thread::{self, Thread};
+#[cfg(not(loom))]
+use std::thread::{self, Thread};
+
+use super::{AtomicU8, Mutex, Ordering, Rank};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +60,18 @@ thread_local! {
 impl Parker {
     /// This thread's parker, and the waker that ends its waits.
     pub fn current() -> (Arc<Parker>, Waker) {
-        PARKER.with(|cell| {
-            cell.get_or_init(|| {
-                let parker = Arc::new(Parker {
-                    state: AtomicU8::new(AWAKE),
-                    thread: thread::current(),
-                    alarm: Mutex::new(None),
-                });
-                let waker = Waker::from(Arc::clone(&parker));
-                (parker, waker)
-            })
-            .clone()
-        })
+        PARKER.with(|cell| cell.get_or_init(Parker::new).clone())
+    }
+
+    /// A parker of this thread's own, and its waker.
+    pub fn new() -> (Arc<Parker>, Waker) {
+        let parker = Arc::new(Parker {
+            state: AtomicU8::new(AWAKE),
+            thread: thread::current(),
+            alarm: Mutex::new(Rank::Leaf, None),
+        });
+        let waker = Waker::from(Arc::clone(&parker));
+        (parker, waker)
     }
 
     /// Sleeps until woken, at most `timeout` (`None`: for ever). Returns at once if a wake came
@@ -77,10 +80,7 @@ impl Parker {
         if !self.leave_awake(ASLEEP) {
             return Parked::Woken;
         }
-        match timeout {
-            Some(timeout) => thread::park_timeout(timeout),
-            None => thread::park(),
-        }
+        sleep(timeout);
         match self.state.swap(AWAKE, Ordering::AcqRel) {
             ASLEEP if timeout.is_some() => Parked::TimedOut,
             _ => Parked::Woken,
@@ -91,7 +91,7 @@ impl Parker {
     /// last wait: then there is no need to wait.
     pub fn begin_poll(&self, alarm: &Arc<dyn Alarm>) -> bool {
         {
-            let mut known = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.alarm.lock();
             if known
                 .as_ref()
                 .is_none_or(|known| !Arc::ptr_eq(known, alarm))
@@ -127,7 +127,8 @@ impl Parker {
             .state
             .compare_exchange(AWAKE, to, Ordering::AcqRel, Ordering::Acquire);
         if left.is_err() {
-            self.state.store(AWAKE, Ordering::Release);
+            // Read again: a second wake may have come, and what led to it is to be seen as well.
+            self.state.swap(AWAKE, Ordering::AcqRel);
         }
         left.is_ok()
     }
@@ -142,17 +143,21 @@ impl Wake for Parker {
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             ASLEEP => self.thread.unpark(),
             POLLING => {
-                let alarm = self
-                    .alarm
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
+                let alarm = self.alarm.lock().clone();
                 if let Some(alarm) = alarm {
                     alarm.ring();
                 }
             }
             _ => {}
         }
+    }
+}
+
+fn sleep(timeout: Option<Duration>) {
+    match timeout {
+        #[cfg(not(loom))]
+        Some(timeout) => thread::park_timeout(timeout),
+        _ => thread::park(),
     }
 }
 
@@ -164,7 +169,7 @@ impl std::fmt::Debug for Parker {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
