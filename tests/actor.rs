@@ -84,11 +84,21 @@ fn dropped_it_has_ended() {
 #[test]
 fn one_that_ends_by_itself_is_noticed_and_heard() {
     let actor = Actor::spawn("short", |mailbox| mailbox.send("bye").is_ok());
-    let actor = actor.expect("an actor");
+    let actor = Arc::new(actor.expect("an actor"));
     assert_eq!(actor.recv_timeout(SOON).expect("its last word")[0], "bye");
+    assert_eq!(
+        within("hearing of its end", {
+            let actor = Arc::clone(&actor);
+            move || actor.recv()
+        }),
+        Err(RecvError::Closed)
+    );
     eventually("it has ended", || actor.is_finished());
+    assert_eq!(actor.recv_timeout(SOON), Err(RecvError::Closed));
+    assert_eq!(actor.try_recv(), Err(RecvError::Closed));
     let refused = actor.send("still there?");
     assert!(matches!(refused, Err(SendError::Full(message)) if message[0] == "still there?"));
+    let actor = Arc::into_inner(actor).expect("nobody waits any more");
     assert!(within("stopping", || actor.stop()).expect("no panic"));
 }
 
@@ -100,5 +110,10 @@ fn a_panic_is_its_own() {
     });
     let actor = actor.expect("an actor");
     actor.send("a plate").expect("it takes all");
+    assert_eq!(
+        actor.recv_timeout(SOON),
+        Err(RecvError::Closed),
+        "no more words"
+    );
     assert!(within("stopping", || actor.stop()).is_err());
 }

@@ -23,12 +23,10 @@ use hubless::{
     Dealer, Linger, Pair, Pub, Pull, Push, RecvError, Rep, Req, Router, SendError, Sub, XPub, XSub,
 };
 
-fn is_send<T: Send>(_: &T) {}
-
 fn is_shared<T: Send + Sync + Clone + 'static>() {}
 
 #[test]
-fn futures_and_sockets_may_go_to_any_thread() {
+fn sockets_may_go_to_any_thread() {
     is_shared::<Dealer>();
     is_shared::<Pair>();
     is_shared::<Pub>();
@@ -42,17 +40,31 @@ fn futures_and_sockets_may_go_to_any_thread() {
     is_shared::<XSub>();
     is_shared::<hubless::Context>();
     is_shared::<hubless::Connection>();
-    let at = common::inproc();
-    let dealer = Dealer::new().expect("a DEALER");
-    is_send(&dealer.send_async("x"));
-    is_send(&dealer.recv_async());
-    is_send(&dealer.connect(&at).expect("to connect").ready());
-    is_send(&dealer.monitor());
-    is_send(&Router::new().expect("a ROUTER").recv_from_async());
-    is_send(&Rep::new().expect("a REP").recv_async());
-    is_send(&Req::new().expect("a REQ").request_async("x"));
-    is_send(&Sub::new().expect("a SUB").recv_async());
-    is_send(&Pub::new().expect("a PUB").send_async("x"));
+}
+
+fn is_send<T: Send>(_: T) {}
+
+/// Is compiled, and has shown by that that every future, stream and sink may go to any thread.
+#[allow(dead_code)]
+#[rustfmt::skip]
+fn every_future_is_send(
+    (pair, dealer, router): (Pair, Dealer, Router), (req, rep): (Req, Rep), (push, pull): (Push, Pull),
+    (publisher, sub, xpub, xsub): (Pub, Sub, XPub, XSub), connection: hubless::Connection,
+) {
+    is_send(pair.send_async("")); is_send(pair.recv_async());
+    is_send(dealer.send_async("")); is_send(dealer.recv_async());
+    is_send(router.recv_from_async());
+    is_send(req.send_async("")); is_send(req.recv_async()); is_send(req.request_async(""));
+    is_send(rep.recv_async());
+    is_send(push.send_async("")); is_send(pull.recv_async());
+    is_send(publisher.send_async("")); is_send(sub.recv_async());
+    is_send(xpub.send_async("")); is_send(xpub.recv_async());
+    is_send(xsub.send_async("")); is_send(xsub.recv_async());
+    is_send(connection.ready());
+    is_send(pair.stream()); is_send(dealer.stream()); is_send(req.stream()); is_send(rep.stream());
+    is_send(pull.stream()); is_send(sub.stream()); is_send(xpub.stream()); is_send(xsub.stream());
+    is_send(router.stream()); is_send(pull.monitor());
+    is_send(dealer.sink()); is_send(router.sink());
 }
 
 /// Small marks, so that everybody has to wait a lot.
@@ -283,6 +295,20 @@ fn a_sender_that_goes_away_passes_its_bell_on() {
     assert_eq!(pull.recv().expect("it")[0], "2");
     assert_eq!(pull.recv().expect("it")[0], "3");
     assert_eq!(pull.try_recv(), Err(RecvError::Empty));
+}
+
+#[test]
+fn who_has_waited_for_a_peer_leaves_nothing_behind() {
+    let push = Push::new().expect("a PUSH");
+    let connection = push.connect(common::inproc().as_str()).expect("to connect");
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    for _ in 0..10 {
+        let mut ready = Box::pin(connection.ready());
+        let polled = ready.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending(), "nobody is there");
+    }
+    assert_eq!(Arc::strong_count(&count), 2, "the waker's, and ours");
 }
 
 #[test]

@@ -364,6 +364,22 @@ fn it_ends_when_any_of_its_sockets_closes() {
 }
 
 #[test]
+fn it_ends_when_any_of_its_sockets_is_interrupted() {
+    for which in 0..3 {
+        let (_source, frontend, backend, sink) = streamer();
+        join(&backend, &sink);
+        let tap = Pub::new().expect("a PUB");
+        let interrupter = [
+            frontend.interrupter(),
+            backend.interrupter(),
+            tap.interrupter(),
+        ];
+        let proxy = Proxy::new(&frontend, &backend).capture(&tap);
+        ends_with(proxy, "interrupting", || interrupter[which].interrupt());
+    }
+}
+
+#[test]
 fn a_proxy_that_waits_for_room_ends_as_well() {
     let (source, frontend, backend, _sink) = streamer();
     fill(&source, 4, || true);

@@ -8,6 +8,7 @@
 use std::{
     cell::Cell,
     sync::LazyLock,
+    task::{Poll, Waker},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -17,10 +18,11 @@ use bytes::Bytes;
 use super::sockets::Pair;
 use crate::{
     base::{
-        error::{Error, RecvError, SendError},
+        error::{Error, ErrorKind, RecvError, SendError},
         message::Message,
         sync::{AtomicU64, Ordering},
     },
+    core::{Place, Socket},
     transport::worker,
 };
 
@@ -102,25 +104,29 @@ impl<T> Actor<T> {
     /// What it says next; waits for that.
     ///
     /// # Errors
-    /// `Closed`.
+    /// `Closed` once its thread has ended, or let go of its mailbox, and all it said is read;
+    /// `Interrupted`.
     pub fn recv(&self) -> Result<Message, RecvError> {
-        self.pair.recv()
+        Listening::new(&self.pair).recv_within(None)
     }
 
     /// What it says next, waiting at most `timeout`.
     ///
     /// # Errors
-    /// `TimedOut` or `Closed`.
+    /// `TimedOut`; else as [`recv`](Actor::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
-        self.pair.recv_timeout(timeout)
+        Listening::new(&self.pair).recv_within(Some(timeout))
     }
 
     /// What it has said, if anything.
     ///
     /// # Errors
-    /// `Empty` or `Closed`.
+    /// `Empty`; else as [`recv`](Actor::recv).
     pub fn try_recv(&self) -> Result<Message, RecvError> {
-        self.pair.try_recv()
+        match Listening::new(&self.pair).poll(Waker::noop()) {
+            Poll::Ready(said) => said,
+            Poll::Pending => Err(RecvError::Empty),
+        }
     }
 
     /// Our end of the pair: for a poller, futures, counters.
@@ -154,6 +160,50 @@ impl<T> Drop for Actor<T> {
     fn drop(&mut self) {
         // A panic was told by its own thread already.
         self.end();
+    }
+}
+
+/// An owner who waits for a word of the thread, or for the thread's end.
+struct Listening<'a> {
+    socket: &'a Socket,
+    word: Place,
+    end: Place,
+}
+
+impl<'a> Listening<'a> {
+    fn new(pair: &'a Pair) -> Listening<'a> {
+        Listening {
+            socket: &pair.owner.socket,
+            word: Place::default(),
+            end: Place::default(),
+        }
+    }
+
+    fn poll(&mut self, waker: &Waker) -> Poll<Result<Message, RecvError>> {
+        // Looked at first: what was said before the end is here by then.
+        let nobody = |peers: usize, _: usize| peers == 0;
+        let ended = self.socket.poll_peers(&mut self.end, waker, nobody);
+        match self.socket.poll_recv(&mut self.word, waker) {
+            Poll::Pending if ended.is_ready() => Poll::Ready(Err(RecvError::Closed)),
+            said => said.map_ok(|received| received.message),
+        }
+    }
+
+    fn recv_within(&mut self, timeout: Option<Duration>) -> Result<Message, RecvError> {
+        let socket = self.socket;
+        let until = timeout.map(|timeout| socket.context().metal().now() + timeout);
+        match socket.block_on(until, true, |waker| self.poll(waker)) {
+            Ok(said) => said,
+            Err(ErrorKind::Interrupted) => Err(RecvError::Interrupted),
+            Err(_) => Err(RecvError::TimedOut),
+        }
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.socket.leave_recv(&mut self.word);
+        self.socket.leave_change(&mut self.end);
     }
 }
 

@@ -1,6 +1,11 @@
 //! Connections: what `connect` gives, to be asked whether the peer is there.
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Poll, Waker},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -56,15 +61,10 @@ impl Connection {
     /// `TimedOut`; `NotFound` once the endpoint is gone (disconnected, or refused for good);
     /// `Closed` if the socket is.
     pub fn wait_ready(&self, timeout: Duration) -> Result<(), Error> {
-        let mut place = Place::default();
+        let mut waiting = Waiting::new(self);
         let until = self.socket.context().metal().now() + timeout;
-        let attempt = |waker: &Waker| {
-            self.socket
-                .poll_connected(self.connected, &mut place, waker)
-        };
-        let waited = self.socket.block_on(Some(until), false, attempt);
-        self.socket.leave_change(&mut place);
-        waited?
+        self.socket
+            .block_on(Some(until), false, |waker| waiting.poll(waker))?
     }
 
     /// As [`wait_ready`](Connection::wait_ready), without a limit, as a future. Dropping it loses
@@ -73,11 +73,33 @@ impl Connection {
     /// # Errors
     /// As `wait_ready`, except for the time.
     pub async fn ready(&self) -> Result<(), Error> {
-        let mut place = Place::default();
-        std::future::poll_fn(|context| {
-            self.socket
-                .poll_connected(self.connected, &mut place, context.waker())
-        })
-        .await
+        let mut waiting = Waiting::new(self);
+        poll_fn(|context| waiting.poll(context.waker())).await
+    }
+}
+
+/// One who waits for the peer. Its place in the line goes with it.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    place: Place,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(connection: &'a Connection) -> Waiting<'a> {
+        Waiting {
+            connection,
+            place: Place::default(),
+        }
+    }
+
+    fn poll(&mut self, waker: &Waker) -> Poll<Result<(), Error>> {
+        let Connection { socket, connected } = self.connection;
+        socket.poll_connected(*connected, &mut self.place, waker)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.connection.socket.leave_change(&mut self.place);
     }
 }

@@ -76,7 +76,7 @@ proxied!(Dealer Pair Pub Pull Push Router Sub XPub XSub);
 /// counted; `Pub` and `XPub` drop by their own rules.
 ///
 /// The sockets stay usable, and a proxy keeps them open like a clone. It ends when one of them is
-/// closed, or by `stop`.
+/// closed or interrupted, or by `stop`.
 ///
 /// REQ and REP take turns, which a proxy could not keep for them:
 ///
@@ -132,8 +132,8 @@ impl Proxy {
         ProxyControl::new(&self.shared)
     }
 
-    /// Passes messages in this thread, until it is stopped or one of the sockets is closed.
-    /// Answers what it has passed.
+    /// Passes messages in this thread, until it is stopped or one of the sockets is closed or
+    /// interrupted. Answers what it has passed.
     pub fn run(self) -> ProxyStats {
         let _end = EndOnDrop(&self.shared);
         let Proxy {
@@ -164,7 +164,7 @@ impl Proxy {
         };
         // Whichever is on the network is driven by this thread, the other one by the reactor.
         let home = if front.is_on_network() { front } else { back };
-        // Without a deadline it is not over before it is ready.
+        // It has no deadline; and one who is interrupted ends as one who is ready.
         let _ = home.block_on(None, true, |waker| passing.poll(waker));
         drop(passing);
         shared.end();
@@ -224,7 +224,7 @@ impl ProxyHandle {
         self.control.clone()
     }
 
-    /// Has it ended, because it was stopped or a socket was closed?
+    /// Has it ended, because it was stopped, or a socket closed or interrupted?
     pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -281,6 +281,9 @@ impl Passing<'_> {
                 }
                 Doing::Running => {}
             }
+            if self.ends.iter().any(|end| end.socket.is_interrupted()) {
+                return Poll::Ready(());
+            }
             match self.pass_round(waker) {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -288,7 +291,7 @@ impl Passing<'_> {
             }
         }
         for end in &mut self.ends {
-            if end.is_closed(waker) {
+            if end.is_over(waker) {
                 return Poll::Ready(());
             }
         }
@@ -313,7 +316,7 @@ impl Passing<'_> {
     }
 }
 
-/// A socket that may close.
+/// A socket that may close, or be interrupted.
 struct End<'a> {
     socket: &'a Socket,
     place: Place,
@@ -327,13 +330,13 @@ impl<'a> End<'a> {
         }
     }
 
-    /// Is it closed? If not, `waker` will hear of it. What was left lying there is written out.
-    fn is_closed(&mut self, waker: &Waker) -> bool {
+    /// Is it closed, or interrupted? If not, `waker` will hear of it. What was left lying there is
+    /// written out.
+    fn is_over(&mut self, waker: &Waker) -> bool {
         self.socket.flush_before_wait();
         let never = |_: usize, _: usize| false;
-        self.socket
-            .poll_peers(&mut self.place, waker, never)
-            .is_ready()
+        let closed = self.socket.poll_peers(&mut self.place, waker, never);
+        closed.is_ready() || self.socket.is_interrupted()
     }
 }
 
