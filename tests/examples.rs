@@ -328,6 +328,45 @@ fn event_bus() {
 }
 
 #[test]
+fn relay() {
+    let text = run("relay", &[]);
+    let lines = [
+        "the baton → ann → bob → cid",
+        "the judge: the baton is valid",
+        "1 baton seen; all have gone home",
+    ];
+    assert_lines(&text, &lines);
+    assert!(text.contains("2000 laps more, "), "{text}");
+}
+
+#[test]
+fn event_server() {
+    let lines = [
+        "order.placed     ok  7 apples: packing",
+        "order.placed     no  \"no pears\" is no order",
+        "order.cancelled  ok  7 apples: unpacking",
+        "order.lost       no  nobody handles \"order.lost\"",
+        "stock.counted    ok  apples: 5000, counted by hand",
+        "5 events handled",
+    ];
+    assert_lines(&run("event_server", &[]), &lines);
+}
+
+#[test]
+fn async_server() {
+    let text = run("async_server", &[]);
+    for name in ["ann", "bob", "cid"] {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("no {name} in:\n{text}"));
+        let order = line.strip_prefix(&format!("{name}: 6 answers, done in the order "));
+        let mut order: Vec<&str> = order.expect("all is answered").split(", ").collect();
+        order.sort_unstable();
+        assert_eq!(order, ["1", "2", "3"], "{text}");
+    }
+    assert!(text.contains("360 ms of work, done in "), "{text}");
+}
+
+#[test]
 fn lb_broker() {
     let text = run("lb_broker", &[]);
     assert_lines(&text, &["40 questions, all answered"]);
@@ -336,12 +375,28 @@ fn lb_broker() {
     assert!(answered("quick") > answered("slow"), "{text}");
 }
 
+/// Nine intervals that hold the truth nineteen times in twenty: six of them agree but for the worst
+/// of luck, or on a machine that is busy with other things for most of a run. That is given two
+/// more chances.
 #[test]
 fn queueing() {
     let file = env::temp_dir().join(format!("hubless-queueing-{}.svg", std::process::id()));
-    let text = run("queueing", &["1", &file.display().to_string()]);
-    let drawn = fs::read_to_string(&file).expect("a drawing");
-    fs::remove_file(&file).expect("it is ours");
+    let agreed = ["1", "2", "4"].iter().any(|seconds| {
+        let text = run("queueing", &[seconds, &file.display().to_string()]);
+        let drawn = fs::read_to_string(&file).expect("a drawing");
+        fs::remove_file(&file).expect("it is ours");
+        check_queueing(&text, &drawn);
+        let line = text
+            .lines()
+            .find(|line| line.contains(" of 9 agree with the theory"));
+        let agree = line.and_then(|line| line.split(' ').next()?.parse::<u32>().ok());
+        println!("{agree:?} of 9 in {seconds} s");
+        agree.expect("how many agree") >= 6
+    });
+    assert!(agreed, "what is measured is not what the theory says");
+}
+
+fn check_queueing(text: &str, drawn: &str) {
     for (what, count) in [("<polyline", 3), ("<circle", 9), ("</svg>", 1)] {
         assert_eq!(drawn.matches(what).count(), count, "{what}");
     }
@@ -362,7 +417,11 @@ fn queueing() {
         };
         assert!((little - metered).abs() < 1.0 + 0.5 * little, "{text}");
     }
-    assert!(text.contains(" of 9 agree with the theory"), "{text}");
+    // The plot in the terminal: what is measured, in its interval, and the theory.
+    let bars = text
+        .lines()
+        .filter(|line| line.contains("c = ") && line.contains('●'));
+    assert_eq!(bars.count(), 9, "{text}");
 }
 
 /// The sum of the numbers that stand behind `before`.
