@@ -26,6 +26,10 @@ pub const FLOOD_PAUSE: Duration = Duration::from_micros(6);
 /// them out: twice as long while it sweeps anyway.
 pub const SWEEP: Duration = Duration::from_micros(50);
 
+/// What putting a message into one lane of many takes at most, cold caches included: some 80 ns
+/// were measured with 1000 and with 10 000 subscribers.
+pub const PUSH_MAX: Duration = Duration::from_micros(1);
+
 /// The pause after a sweep that left all to senders who write by themselves: one per cent of a
 /// core is spent on looking after them.
 pub const SWEEP_IDLE: Duration = Duration::from_micros(200);

@@ -163,7 +163,7 @@ impl State {
         if accepted.joins_others() {
             return Some(Left::Nothing);
         }
-        Some(self.judge_push(socket, key, accepted))
+        Some(self.judge_push(socket, key, accepted, &mut Pace::of(1)))
     }
 
     /// The short way of a message to subscribers.
@@ -329,8 +329,9 @@ impl State {
 
     fn follow_once(&mut self, socket: &Socket, bells: &mut Bells) {
         let mut effects = std::mem::take(&mut self.effects);
+        let mut pace = Pace::of(effects.pushed.len());
         for (key, accepted) in effects.pushed.drain(..) {
-            self.follow_push(socket, key, accepted, bells);
+            self.follow_push(socket, key, accepted, &mut pace, bells);
         }
         for key in effects.credited.drain(..) {
             self.follow_credit(key, bells);
@@ -367,14 +368,21 @@ impl State {
     }
 
     /// A message went into a peer's lane: notes what that leaves to do.
-    fn follow_push(&mut self, socket: &Socket, key: usize, accepted: Accepted, bells: &mut Bells) {
+    fn follow_push(
+        &mut self,
+        socket: &Socket,
+        key: usize,
+        accepted: Accepted,
+        pace: &mut Pace,
+        bells: &mut Bells,
+    ) {
         if accepted.full && socket.hub.is_watched() && !self.attached[key].congested {
             self.attached[key].congested = true;
             self.attached[key].tell(socket, || EventKind::Congested, bells);
             // Whoever makes room tells us, so that it can be told that it is drained.
             self.peers[key].out.is_full(true);
         }
-        match self.judge_push(socket, key, accepted) {
+        match self.judge_push(socket, key, accepted, pace) {
             Left::Flush(link) => bells.flush.push(link),
             Left::Ring(remote) => bells.remote.push(remote),
             Left::Nothing | Left::Notes(_) => {}
@@ -387,7 +395,13 @@ impl State {
     ///   was written for a while: the usual request, reply or event;
     /// * at once if a whole batch has gathered, or the lane is at its mark;
     /// * else when more have gathered, the caller waits, or the reactor sweeps.
-    fn judge_push(&mut self, socket: &Socket, key: usize, accepted: Accepted) -> Left {
+    fn judge_push(
+        &mut self,
+        socket: &Socket,
+        key: usize,
+        accepted: Accepted,
+        pace: &mut Pace,
+    ) -> Left {
         let State {
             peers,
             attached,
@@ -418,8 +432,8 @@ impl State {
             },
             Wire::Link(link) => {
                 let batch = accepted.octets >= tuning::FLUSH_OCTETS || accepted.full;
-                let quiet = || socket.is_quiet_for(tuning::SWEEP);
-                if batch || (accepted.first && link.is_idle() && (*eager || quiet())) {
+                let first = accepted.first && link.is_idle();
+                if batch || (first && pace.is_slow(socket, *eager)) {
                     *eager = socket.socket_type.is_lock_step();
                     peers[key].out.publish();
                     return Left::Flush(Arc::clone(link));
@@ -439,6 +453,31 @@ impl State {
                 Left::Nothing
             }
         }
+    }
+}
+
+/// Is this message one of many? Judged once for all peers that it goes to.
+struct Pace {
+    peers: u32,
+    slow: Option<bool>,
+}
+
+impl Pace {
+    /// Of a message to so many peers.
+    #[inline]
+    fn of(peers: usize) -> Pace {
+        let peers = u32::try_from(peers).unwrap_or(u32::MAX);
+        Pace { peers, slow: None }
+    }
+
+    /// No: the caller has waited, or been quiet for longer than putting it into all their lanes
+    /// takes. Else publishing to a thousand would look like quiet, and every message would be a
+    /// thousand writes.
+    #[inline]
+    fn is_slow(&mut self, socket: &Socket, eager: bool) -> bool {
+        let quiet = tuning::SWEEP.max(tuning::PUSH_MAX.saturating_mul(self.peers));
+        let judge = || eager || socket.is_quiet_for(quiet);
+        *self.slow.get_or_insert_with(judge)
     }
 }
 
