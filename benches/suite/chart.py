@@ -1,10 +1,10 @@
-"""Bar charts as plain SVG, one for each family of cells, the machine named below."""
-
-from html import escape
+"""Bar charts, two for each family of cells and transport: the ordinary columns, and the special ones
+beside hubless, libzmq and the floor. The machine is named below."""
 
 from .cells import CELLS
 from .machine import footer
 from .peers import COLUMNS
+from .svg import Picture
 
 CELL = {cell.name: cell for cell in CELLS}
 TITLES = {
@@ -12,88 +12,73 @@ TITLES = {
     'pub': 'PUB to raw subscribers', 'sub': 'PUB → SUB, two processes', 'conn': 'connect, ask, close',
     'idle': 'memory of an idle peer',
 }
-WIDTH, LABEL, VALUE, BAR, GAP, HEAD = 900, 150, 190, 14, 4, 34
+PLACES = {'split': 'a CPU each', 'same': 'both on one CPU', 'free': 'where the system puts them'}
+ALWAYS = ('hubless', 'libzmq', 'floor')
+WIDTH, LABEL, VALUE, BAR, GAP = 860, 160, 170, 14, 4
 
 
 def write_all(results, names, out):
     """Writes the charts and gives their names."""
-    families = {}
+    groups = {}
     for name in names:
-        families.setdefault(CELL[name].family, []).append(name)
+        cell = CELL[name]
+        groups.setdefault((cell.family, cell.scheme), []).append(cell)
     written = []
-    for family, members in families.items():
-        file = f'{family}.svg'
-        (out / file).write_text(draw(TITLES.get(family, family), results, members))
-        written.append(file)
+    for (family, scheme), cells in groups.items():
+        for special in (False, True):
+            columns = [column for column in COLUMNS if column.special == special or column.name in ALWAYS]
+            wanted = [cell for cell in cells if any(
+                'value' in results['cells'][cell.name].get(column.name, {})
+                for column in columns if column.special == special)]
+            if wanted:
+                file = f'{family}-{scheme}{"-special" if special else ""}.svg'
+                title = f'{TITLES.get(family, family)}, {scheme}{": special settings" if special else ""}'
+                (out / file).write_text(draw(title, results, wanted, columns))
+                written.append(file)
     return written
 
 
 def colour(column):
     if column.name.startswith('hubless'):
-        return '#c2410c'
-    if column.program == 'libzmq':
-        return '#1d4ed8'
-    return '#9ca3af' if column.program == 'floor' else '#64748b'
+        return 0
+    return {'libzmq': 1, 'floor': 2}.get(column.program, 5)
 
 
-def draw(title, results, names):
-    body, y = [], 46
-    for name in names:
-        cell, found = CELL[name], results['cells'][name]
-        bars = [(column, found[column.name]) for column in COLUMNS
-                if 'value' in found.get(column.name, {})]
-        if not bars:
-            continue
+def draw(title, results, cells, columns):
+    picture = Picture(WIDTH)
+    picture.text(12, 26, title, 18, bold=True)
+    picture.y = 40
+    for cell in cells:
+        found = results['cells'][cell.name]
+        bars = [(column, found[column.name]) for column in columns if 'value' in found.get(column.name, {})]
         better = 'more' if cell.per_second else 'less'
-        body.append(text(12, y + 16, f'{name}: {cell.unit}, {better} is better', 13, 'bold'))
-        y += HEAD - 8
-        longest = max(f['value'] for _, f in bars)
-        for column, f in sorted(bars, key=lambda bar: bar[1]['value'], reverse=cell.per_second):
-            y = bar(body, y, column, f, longest, cell)
-        y += 14
-    head = [text(12, 26, title, 18, 'bold')]
-    foot = wrapped(footer(results['machine']) + f' · {results["rounds"]} rounds of {results["seconds"]} s, '
-                   f'medians, whiskers least to greatest · hatched: spins, flushes by hand or is exclusive')
-    for part in foot:
-        body.append(text(12, y + 10, part, 10, fill='#555'))
-        y += 14
-    height = y + 14
-    return '\n'.join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">',
-        '<defs><pattern id="special" width="6" height="6" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)"><rect width="3" height="6" fill="#fff" opacity="0.5"/></pattern></defs>',
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>', *head, *body, '</svg>', ''])
+        picture.text(12, picture.y + 14, f'{cell.name}', 13, bold=True)
+        picture.text(LABEL + 120, picture.y + 14, f'{cell.unit}, {better} is better; {PLACES[cell.place]}', quiet=True)
+        picture.y += 24
+        # A floor that is far above all would leave nothing to see.
+        peers = [f['value'] for column, f in bars if column.program != 'floor'] or [f['value'] for _, f in bars]
+        longest = min(max(f['value'] for _, f in bars), 1.6 * max(peers))
+        for column, f in sorted(bars, key=lambda one: one[1]['value'], reverse=cell.per_second):
+            draw_bar(picture, column, f, longest, cell)
+        picture.y += 12
+    picture.foot(f'{footer(results["machine"])} · {results["rounds"]} interleaved rounds of {results["seconds"]} s: bars '
+                 'are medians, whiskers go from the least to the greatest')
+    return picture.document()
 
 
-def bar(body, y, column, found, longest, cell):
+def draw_bar(picture, column, found, longest, cell):
     from .report import number
     room = WIDTH - LABEL - VALUE
-    scale = lambda value: min(value / longest, 1.25) * room * 0.85 if longest else 0
-    width = max(scale(found['value']), 1)
-    body.append(text(LABEL - 6, y + BAR - 3, column.name, 11, anchor='end'))
-    body.append(f'<rect x="{LABEL}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour(column)}"/>')
-    if column.special:
-        body.append(f'<rect x="{LABEL}" y="{y}" width="{width:.1f}" height="{BAR}" fill="url(#special)"/>')
-    low, high = LABEL + scale(min(found['values'])), LABEL + scale(max(found['values']))
-    middle = y + BAR / 2
-    body.append(f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {y + 3}V{y + BAR - 3}'
-                f'M{high:.1f} {y + 3}V{y + BAR - 3}" stroke="#111" fill="none"/>')
-    lost = f', {found["lost_share"] * 100:.0f} % lost' if 'lost_share' in found else ''
-    label = f'{number(found["value"], cell.unit)}  ±{found["spread"] * 100:.0f} %{lost}'
-    body.append(text(max(LABEL + width, high) + 6, y + BAR - 3, label, 11))
-    return y + BAR + GAP
-
-
-def text(x, y, words, size, weight='normal', anchor='start', fill='#111'):
-    return (f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" '
-            f'fill="{fill}">{escape(words)}</text>')
-
-
-def wrapped(line, most=150):
-    lines, now = [], ''
-    for word in line.split(' '):
-        if len(now) + len(word) > most:
-            lines.append(now)
-            now = ''
-        now += word + ' '
-    return lines + [now]
+    scale = lambda value: LABEL + min(value / longest, 1.0 if value == found['value'] else 1.1) * room if longest else LABEL
+    end, y = scale(found['value']), picture.y
+    picture.text(LABEL - 6, y + BAR - 3, column.name, anchor='end', bold=column.name.startswith('hubless'))
+    picture.bar(LABEL, y, end - LABEL, BAR, colour(column))
+    low, high = scale(min(found['values'])), scale(max(found['values']))
+    cut = found['value'] > longest
+    if not cut:
+        picture.whisker(low, high, y, BAR)
+    lost = f', {found["lost_share"] * 100:.0f} % lost' if found.get('lost_share', 0) >= 0.005 else ''
+    more = '… ' if cut else ''
+    words = f'{more}{number(found["value"], cell.unit)} ±{found["spread"] * 100:.0f} %{lost}'
+    picture.text(max(end, end if cut else high) + 6, y + BAR - 3, words)
+    picture.y += BAR + GAP

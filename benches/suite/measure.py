@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .peers import BIN
+from .peers import program
 
 LACKING = 3
 
@@ -107,20 +107,20 @@ def cpus(cell):
 def words(cell, side, column, place, count):
     """The command line of one side."""
     raw = cell.raw_side == side
-    program = BIN / ('floor' if raw else column.program)
+    built = program('floor' if raw else column.program)
     role = cell.a if side == 'a' else cell.b
     at = place.raw if raw else place.own
     match role:
         case 'inproc-thr' | 'inproc-lat':
-            return [program, role, cell.size, count]
+            return [built, role, cell.size, count]
         case 'idle' | 'peers':
-            return [program, role, 'pull', at, cell.subs]
+            return [built, role, 'pull', at, cell.subs]
         case 'pub':
-            return [program, role, at, cell.size, count, cell.subs]
+            return [built, role, at, cell.size, count, cell.subs]
         case 'drain':
-            return [program, role, at, cell.size, count, cell.subs, cell.matching]
+            return [built, role, at, cell.size, count, cell.subs, cell.matching]
         case _:
-            return [program, role, at, cell.size, count]
+            return [built, role, at, cell.size, count]
 
 
 def environment(cell, side, column):
@@ -132,6 +132,12 @@ def environment(cell, side, column):
     return env
 
 
+def settle(on):
+    """In the new process: its CPUs, and when memory runs out it is the one that goes, not the run."""
+    os.sched_setaffinity(0, on)
+    Path('/proc/self/oom_score_adj').write_text('1000')
+
+
 class Side:
     """A process of a run."""
 
@@ -141,7 +147,7 @@ class Side:
         self.err = tempfile.TemporaryFile('w+')
         self.process = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err, env=env,
-            preexec_fn=lambda: os.sched_setaffinity(0, on), start_new_session=True)
+            preexec_fn=lambda: settle(on), start_new_session=True)
         self.pidfd = os.pidfd_open(self.process.pid)
         self.status = self.usage = None
 

@@ -4,6 +4,7 @@ A column is a peer in one setting. `special` columns spin, flush by hand or give
 like the others; they are shown apart.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get('CARGO_TARGET_DIR', ROOT / 'target')) / 'peers'
+OURS = Path(os.environ.get('CARGO_TARGET_DIR', ROOT / 'target'))
+TARGET = Path(os.environ.get('HUBLESS_PEERS', OURS / 'peers'))
 BIN = TARGET / 'bin'
+HUBLESS = OURS / 'release/examples/perf'
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ COLUMNS = [
 ]
 
 
+def program(name):
+    """Where a program is once it is built."""
+    return HUBLESS if name == 'hubless' else BIN / name
+
+
 class Missing(Exception):
     """A program cannot be built; the text says what would help."""
 
@@ -62,8 +70,6 @@ def run(words, cwd):
 
 def build_hubless():
     run(['cargo', 'build', '--release', '--example', 'perf'], ROOT)
-    built = Path(os.environ.get('CARGO_TARGET_DIR', ROOT / 'target')) / 'release/examples/perf'
-    shutil.copy2(built, BIN / 'hubless')
 
 
 def build_c(name, library, package):
@@ -103,11 +109,26 @@ def build(programs, say):
     """Builds what is named; gives those that could not be, with the reason."""
     BIN.mkdir(parents=True, exist_ok=True)
     missing = {}
-    for program in programs:
-        say(f'building {program}')
+    now = fingerprint()
+    for name in programs:
+        built, stamp = program(name), BIN / f'{name}.built'
+        if name != 'hubless' and built.exists() and stamp.exists() and stamp.read_text() == now:
+            continue
+        say(f'building {name}')
         try:
-            BUILDERS[program]()
+            BUILDERS[name]()
+            stamp.write_text(now)
         except Missing as error:
-            missing[program] = str(error)
-            say(f'{program} is left out: {error}')
+            missing[name] = str(error)
+            say(f'{name} is left out: {error}')
     return missing
+
+
+def fingerprint():
+    """Of everything the peers' programs are made from: they are built anew only when it changes."""
+    told = subprocess.run(['rustc', '-V'], stdout=subprocess.PIPE, text=True).stdout
+    sum_of_all = hashlib.sha256(told.encode())
+    for path in sorted((ROOT / 'benches/peers').rglob('*')):
+        if path.suffix in ('.rs', '.c', '.h', '.toml', '.lock'):
+            sum_of_all.update(path.read_bytes())
+    return sum_of_all.hexdigest()

@@ -53,20 +53,32 @@ def value_of(results, name, column):
 
 
 def write(results, out):
+    """Writes results.md with its charts beside it."""
     out.mkdir(parents=True, exist_ok=True)
+    head = ['# hubless beside its peers', '',
+            f'{results["rounds"]} interleaved rounds of {results["seconds"]} s, begun {results["began"]}. '
+            f'{footer(results["machine"])}.', '',
+            'Each figure is a median; ± is (greatest − least) / median. In brackets: times as good as libzmq.', '']
+    (out / 'results.md').write_text('\n'.join(head + sections(results, out, '')) + '\n')
+
+
+def sections(results, folder, link, deeper=''):
+    """Tables as Markdown lines, charts as files in `folder`, which the lines call `link`."""
     names = [name for name in results['cells'] if name in CELL]
-    charts = chart.write_all(results, names, out)
-    parts = ['# hubless beside its peers', '',
-             f'{results["rounds"]} interleaved rounds of {results["seconds"]} s, begun {results["began"]}. '
-             f'{footer(results["machine"])}.', '',
-             'Each figure is a median; ± is (greatest − least) / median. In brackets: times as good as libzmq.', '']
-    parts += goals(results, names)
-    for title, special in (('The ordinary API', False), ('Spinning, flushed by hand, exclusive', True)):
-        parts += table(results, names, title, special)
-    parts += costs(results, names)
-    parts += ['## Charts', ''] + [f'![{name}]({name})' for name in charts] + ['']
-    parts += reasons(results, names)
-    (out / 'results.md').write_text('\n'.join(parts) + '\n')
+    parts = []
+    if names:
+        parts += goals(results, names)
+        for title, special in (('The ordinary API', False), ('Spinning, batched, flushed by hand, exclusive', True)):
+            parts += table(results, names, title, special)
+        parts += folded('CPU, wake-ups, system calls and memory, cell by cell', costs(results, names))
+        charts = chart.write_all(results, names, folder)
+        parts += folded('Bars, cell by cell', [f'![{name}]({link}{name})' for name in charts])
+        parts += reasons(results, names)
+    return [f'{deeper}{line}' if line.startswith('#') else line for line in parts]
+
+
+def folded(title, lines):
+    return ['<details>', f'<summary>{title}</summary>', '', *lines, '', '</details>', '']
 
 
 def goals(results, names):
@@ -173,7 +185,7 @@ def entry(cell, found, base):
 
 def costs(results, names):
     """CPU, wake-ups, system calls and memory of every column that ran."""
-    rows = ['## Costs', '', 'CPU of a (binds) and b (connects) in µs a message; wake-ups (voluntary switches) and system '
+    rows = ['CPU of a (binds) and b (connects) in µs a message; wake-ups (voluntary switches) and system '
             'calls a thousand messages, both sides; peak memory in MB.', '',
             '| cell | column | figure | CPU a | CPU b | wake-ups | calls | most called | p99 µs | peak a | peak b |',
             '|---|---|--:|--:|--:|--:|--:|---|--:|--:|--:|']
@@ -202,4 +214,4 @@ def reasons(results, names):
                 rows.append(f'| {name} | {column} | {text.splitlines()[0][:160]} |')
     if not rows:
         return []
-    return ['## Why there is no figure, or not of every round', '', '| cell | column | reason |', '|---|---|---|'] + rows + ['']
+    return folded('Why there is no figure, or not of every round', ['| cell | column | reason |', '|---|---|---|'] + rows)
