@@ -251,7 +251,29 @@ impl<S: TypedSocket> Builder<S> {
             }
             _ => Verdict::Deny,
         };
-        self.options.security = Security::PlainServer(Gate(Arc::new(judge)));
+        self.options.security = Security::PlainServer(Some(Gate(Arc::new(judge))));
+        self
+    }
+
+    /// Speak PLAIN, and have the handler of ZAP (RFC 27) judge the name and password that each peer
+    /// shows: a [`Rep`](crate::Rep) or [`Router`] of this context, bound to `inproc://zeromq.zap.01`. Without
+    /// one nobody comes in.
+    pub fn plain_server_by_zap(mut self) -> Self {
+        self.options.security = Security::PlainServer(None);
+        self
+    }
+
+    /// What the handler of ZAP is told that peers want to come into: a name of your own, of at most
+    /// 255 octets. With one, the handler is asked about peers without security, too. Default: none.
+    pub fn zap_domain(mut self, domain: impl Into<String>) -> Self {
+        self.options.zap_domain = domain.into();
+        self
+    }
+
+    /// Where a domain is set, let nobody in while no handler of ZAP is bound; where none is set, let CURVE
+    /// ask no handler. Default false: without a handler NULL and CURVE let peers in.
+    pub fn zap_enforce_domain(mut self, enforce: bool) -> Self {
+        self.options.zap_enforce_domain = enforce;
         self
     }
 

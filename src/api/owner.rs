@@ -16,7 +16,7 @@ use crate::{
         sync::{AtomicBool, Ordering},
         time::Time,
     },
-    core::{Place, Socket, To},
+    core::{Place, Socket, To, WithInfo},
     pattern::Received,
 };
 
@@ -161,6 +161,23 @@ impl Owner {
         let deadline = self.deadline(timeout);
         let attempt = |waker: &Waker| self.socket.poll_recv(&mut place, waker);
         match self.socket.block_hearing(deadline, true, signals, attempt) {
+            Ok(received) => received,
+            Err(why) => {
+                self.socket.leave_recv(&mut place);
+                Err(match why {
+                    ErrorKind::Interrupted => RecvError::Interrupted,
+                    _ => RecvError::TimedOut,
+                })
+            }
+        }
+    }
+
+    /// The next message within the socket's own timeout, with what is known of its sender.
+    pub(super) fn recv_with_info(&self) -> Result<WithInfo, RecvError> {
+        let mut place = Place::default();
+        let deadline = self.deadline(self.socket.recv_timeout());
+        let attempt = |waker: &Waker| self.socket.poll_recv_with_info(&mut place, waker);
+        match self.socket.block_on(deadline, true, attempt) {
             Ok(received) => received,
             Err(why) => {
                 self.socket.leave_recv(&mut place);

@@ -1,12 +1,12 @@
 //! Receiving: the same calls on every type that receives messages as they are.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use super::{
     owner::Owner,
     sockets::{Dealer, Pair, Pull, Req, Sub, XPub, XSub},
 };
-use crate::base::{error::RecvError, message::Message};
+use crate::base::{error::RecvError, event::PeerInfo, message::Message};
 
 macro_rules! receives {
     ($($kind:ident: $doc:literal),+) => {$(
@@ -18,6 +18,16 @@ macro_rules! receives {
             /// nothing was asked, `PeerLost` if the peer that was asked is gone.
             pub fn recv(&self) -> Result<Message, RecvError> {
                 self.owner.recv_message()
+            }
+
+            /// The next message, and what is known of its sender: address, properties, and who
+            /// it is, if it was asked. `None` if the sender has left.
+            ///
+            /// # Errors
+            /// As [`recv`](Self::recv).
+            pub fn recv_with_info(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+                let received = self.owner.recv_with_info();
+                received.map(|(received, info)| (received.message, info))
             }
 
             /// The next message, if it is here.

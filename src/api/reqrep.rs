@@ -6,6 +6,7 @@ use super::sockets::{Rep, Req};
 use crate::{
     base::{
         error::{Error, RecvError},
+        event::PeerInfo,
         message::Message,
         time::Time,
     },
@@ -175,6 +176,17 @@ impl Rep {
         self.owner
             .recv()
             .map(|received| Responder::new(&self.owner.socket, received))
+    }
+
+    /// The next request, what answers it, and what is known of the asker: see
+    /// [`Dealer::recv_with_info`](crate::Dealer::recv_with_info).
+    ///
+    /// # Errors
+    /// As [`recv`](Rep::recv).
+    pub fn recv_with_info(&self) -> Result<(Message, Responder, Option<Arc<PeerInfo>>), RecvError> {
+        let (received, info) = self.owner.recv_with_info()?;
+        let (request, responder) = Responder::new(&self.owner.socket, received);
+        Ok((request, responder, info))
     }
 
     /// The next request, if it is here.

@@ -1,6 +1,6 @@
 //! ROUTER: messages to and from peers by name.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -8,6 +8,7 @@ use super::sockets::Router;
 use crate::{
     base::{
         error::{RecvError, SendError},
+        event::PeerInfo,
         message::Message,
         name::Name,
     },
@@ -136,6 +137,17 @@ impl Router {
             Some(received) => Ok(received),
             None => self.owner.recv().map(from),
         }
+    }
+
+    /// The next message, its sender, and what is known of it: see
+    /// [`Dealer::recv_with_info`](crate::Dealer::recv_with_info).
+    ///
+    /// # Errors
+    /// As [`recv_from`](Router::recv_from).
+    pub fn recv_with_info(&self) -> Result<(PeerId, Message, Option<Arc<PeerInfo>>), RecvError> {
+        let (received, info) = self.owner.recv_with_info()?;
+        let (peer, message) = from(received);
+        Ok((peer, message, info))
     }
 
     /// The next message and its sender, if one is here.

@@ -22,6 +22,8 @@ pub struct AuthRequest {
     pub address: String,
     /// What it calls itself, as far as it has said: with CURVE, if its type says so.
     pub identity: Bytes,
+    /// Where it wants to come in: the ZAP domain of the socket, empty unless it was given one.
+    pub domain: String,
     /// What it shows.
     pub credentials: Credentials,
 }
@@ -52,6 +54,7 @@ impl AuthRequest {
         AuthRequest {
             address: String::new(),
             identity,
+            domain: String::new(),
             credentials,
         }
     }
@@ -71,9 +74,13 @@ impl AuthRequest {
 #[non_exhaustive]
 pub enum Verdict {
     /// It may come in.
+    #[non_exhaustive]
     Allow {
         /// Who it is: its property `User-Id`, unless this is empty.
         user_id: Bytes,
+        /// What else is known of it: [properties](crate::PeerInfo::properties) that replace those of
+        /// the same names which it has given itself.
+        properties: Vec<(String, Bytes)>,
     },
     /// It may not: told by an ERROR with status 400, upon which it should not try again.
     Deny,
@@ -88,7 +95,24 @@ impl Verdict {
     pub fn allow_as(user_id: impl AsRef<[u8]>) -> Verdict {
         Verdict::Allow {
             user_id: Bytes::copy_from_slice(user_id.as_ref()),
+            properties: Vec::new(),
         }
+    }
+
+    /// The same, with one more thing known of the peer. Only an `Allow` takes it.
+    ///
+    /// ```
+    /// use hubless::Verdict;
+    ///
+    /// let verdict = Verdict::allow_as("joe").with_property("X-Role", "admin");
+    /// assert_eq!(verdict.status(), 200);
+    /// ```
+    #[must_use]
+    pub fn with_property(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Verdict {
+        if let Verdict::Allow { properties, .. } = &mut self {
+            properties.push((name.into(), Bytes::copy_from_slice(value.as_ref())));
+        }
+        self
     }
 
     /// The status that RFC 27 has for it.
@@ -101,14 +125,33 @@ impl Verdict {
         }
     }
 
-    /// Allowed only if both say so. The second knows the name, unless it leaves it open.
+    /// Allowed only if both say so. The second knows the name, unless it leaves it open, and more
+    /// of the peer.
     pub(crate) fn and(self, second: impl FnOnce() -> Verdict) -> Verdict {
-        let Verdict::Allow { user_id: known } = self else {
+        let Verdict::Allow {
+            user_id: known,
+            properties: mut all,
+        } = self
+        else {
             return self;
         };
         match second() {
-            Verdict::Allow { user_id } if user_id.is_empty() => Verdict::Allow { user_id: known },
-            verdict => verdict,
+            Verdict::Allow {
+                user_id,
+                properties,
+            } => {
+                all.retain(|(name, _)| {
+                    let same = |(other, _): &(String, Bytes)| other.eq_ignore_ascii_case(name);
+                    !properties.iter().any(same)
+                });
+                all.extend(properties);
+                let user_id = if user_id.is_empty() { known } else { user_id };
+                Verdict::Allow {
+                    user_id,
+                    properties: all,
+                }
+            }
+            refused => refused,
         }
     }
 }
@@ -163,8 +206,8 @@ pub enum Security {
         /// The password, at most 255 octets.
         password: Secret,
     },
-    /// PLAIN, the side that judges them.
-    PlainServer(Gate),
+    /// PLAIN, the side that judges them. Without a gate the handler of ZAP must do so.
+    PlainServer(Option<Gate>),
     /// CURVE, either side.
     Curve(Curve),
 }
@@ -197,8 +240,11 @@ mod tests {
     fn both_must_allow_and_the_second_knows_the_name() {
         let (joe, anybody) = (Verdict::allow_as("joe"), Verdict::from(true));
         assert_eq!(joe.clone().and(|| anybody.clone()), joe);
-        assert_eq!(anybody.and(|| joe.clone()), joe);
+        assert_eq!(anybody.clone().and(|| joe.clone()), joe);
         assert_eq!(joe.clone().and(|| Verdict::NotNow), Verdict::NotNow);
+        let known = |verdict: Verdict, value| verdict.with_property("X-Role", value);
+        let both = known(joe.clone(), "guest").and(|| known(anybody.clone(), "admin"));
+        assert_eq!(both, known(joe.clone(), "admin"));
         let unasked = || -> Verdict { panic!("no need to ask") };
         assert_eq!(Verdict::Deny.and(unasked), Verdict::Deny);
     }

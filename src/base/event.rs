@@ -83,6 +83,8 @@ pub enum Reason {
     Refused(Bytes),
     /// We did not let the peer in; the status is that of RFC 27: 300, 400 or 500.
     Denied(u16),
+    /// We did not let the peer in: the handler of ZAP that had to be asked was not there.
+    NobodyToAsk,
     /// Somebody with the same routing id is connected already.
     DuplicateIdentity,
     /// Somebody with the same routing id took this connection's place.
@@ -126,6 +128,18 @@ pub enum ProtocolError {
     Cryptographic = 0x1100_0001,
     /// The peer speaks another security mechanism.
     MechanismMismatch = 0x1100_0002,
+    /// Not the peer's fault: the handler of ZAP answered without the delimiter.
+    ZapUnspecified = 0x2000_0000,
+    /// Not the peer's fault: the handler's answer has too few frames, or too many.
+    ZapMalformedReply = 0x2000_0001,
+    /// Not the peer's fault: the handler answered another request.
+    ZapBadRequestId = 0x2000_0002,
+    /// Not the peer's fault: the handler speaks another version of ZAP.
+    ZapBadVersion = 0x2000_0003,
+    /// Not the peer's fault: the handler gave a status other than 200, 300, 400 and 500.
+    ZapInvalidStatus = 0x2000_0004,
+    /// Not the peer's fault: the metadata in the handler's answer are broken.
+    ZapInvalidMetadata = 0x2000_0005,
 }
 
 /// Who is at the other end of a connection.
@@ -206,11 +220,17 @@ impl Reason {
                 _ => (0x0800, 0),
             },
             Reason::Denied(status) => (0x4000, u32::from(*status)),
+            Reason::NobodyToAsk => (0x0800, EFAULT),
+            Reason::PeerClosed => (0x0800, EPIPE),
             Reason::Io(error) => (0x0800, errno(error)),
             _ => (0x0800, 0),
         })
     }
 }
+
+/// Error numbers that libzmq tells where nothing of the system failed.
+const EFAULT: u32 = 14;
+const EPIPE: u32 = 32;
 
 fn errno(error: &io::Error) -> u32 {
     error.raw_os_error().map_or(0, i32::unsigned_abs)
@@ -270,6 +290,7 @@ impl fmt::Display for Reason {
             Reason::Protocol(error) => write!(f, "{error}"),
             Reason::Refused(reason) => write!(f, "the peer refused: {}", reason.escape_ascii()),
             Reason::Denied(status) => write!(f, "the peer was not let in ({status})"),
+            Reason::NobodyToAsk => f.write_str("nobody was there to let the peer in"),
             Reason::DuplicateIdentity => f.write_str("its routing id is taken"),
             Reason::HandedOver => f.write_str("another peer took over its routing id"),
             Reason::Occupied => f.write_str("this socket has its one peer"),
@@ -295,6 +316,12 @@ impl fmt::Display for ProtocolError {
             ProtocolError::Cryptographic => "a box that does not open",
             ProtocolError::InvalidMetadata => "invalid metadata",
             ProtocolError::MechanismMismatch => "the peer speaks another mechanism",
+            ProtocolError::ZapUnspecified => "an answer of ZAP without the delimiter",
+            ProtocolError::ZapMalformedReply => "a malformed answer of ZAP",
+            ProtocolError::ZapBadRequestId => "an answer of ZAP to another request",
+            ProtocolError::ZapBadVersion => "an answer of another version of ZAP",
+            ProtocolError::ZapInvalidStatus => "an answer of ZAP with an invalid status",
+            ProtocolError::ZapInvalidMetadata => "an answer of ZAP with broken metadata",
         })
     }
 }
@@ -376,5 +403,9 @@ mod tests {
         let refused = Reason::Refused(Bytes::from_static(b"400"));
         assert_eq!(failed(refused), [(0x4000, 400), lost]);
         assert_eq!(failed(Reason::Denied(500)), [(0x4000, 500), lost]);
+        assert_eq!(failed(Reason::NobodyToAsk), [(0x0800, 14), lost]);
+        assert_eq!(failed(Reason::PeerClosed), [(0x0800, 32), lost]);
+        let version = Reason::Protocol(ProtocolError::ZapBadVersion);
+        assert_eq!(failed(version), [(0x2000, 0x2000_0003), lost]);
     }
 }

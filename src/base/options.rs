@@ -123,6 +123,12 @@ pub struct Options {
     pub security: Security,
     /// Who says, on top of the mechanism, which peers may come in.
     pub authenticator: Option<Gate>,
+    /// What the handler of ZAP is told that peers want to come into; with NULL, it is asked only
+    /// if this is not empty. At most 255 octets.
+    pub zap_domain: String,
+    /// Where a domain is set nobody comes in without a handler of ZAP; where none is, CURVE asks
+    /// no handler.
+    pub zap_enforce_domain: bool,
 }
 
 impl Default for Options {
@@ -178,6 +184,8 @@ impl Default for Options {
             invert_matching: false,
             security: Security::Null,
             authenticator: None,
+            zap_domain: String::new(),
+            zap_enforce_domain: false,
         }
     }
 }
@@ -216,6 +224,9 @@ impl Options {
             if user.len().max(password.expose().len()) > 255 {
                 return wrong("plain_client: user and password of at most 255 octets each");
             }
+        }
+        if self.zap_domain.len() > 255 {
+            return wrong("zap_domain: at most 255 octets");
         }
         if self.handshakes_max == 0 {
             return wrong("max_handshakes: at least 1");
@@ -428,6 +439,7 @@ mod tests {
         refused("max_message_size", |it| it.message_octets_max = 0);
         refused("max_message_frames", |it| it.message_frames_max = 0);
         refused("max_handshakes", |it| it.handshakes_max = 0);
+        refused("zap_domain", |it| it.zap_domain = "d".repeat(256));
         refused("plain_client", |it| {
             it.security = Security::PlainClient {
                 user: vec![b'u'; 256].into(),

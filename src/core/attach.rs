@@ -75,6 +75,12 @@ pub(super) enum Wire {
         key: usize,
         serial: u64,
     },
+    /// It is a question about a peer of this socket's: see [`zap`](super::zap).
+    Session {
+        socket: Weak<Socket>,
+        entry: usize,
+        question: u64,
+    },
 }
 
 impl Attached {
@@ -420,7 +426,7 @@ impl State {
             return;
         };
         match &attached.wire {
-            Wire::None => {}
+            Wire::None | Wire::Session { .. } => {}
             Wire::Link(_) => {
                 let resume = attached.entry.map(|entry| Job::Resume {
                     entry,
@@ -478,7 +484,7 @@ impl State {
         let mut octets = Vec::new();
         for (key, attached) in &mut self.attached {
             match &attached.wire {
-                Wire::None => {}
+                Wire::None | Wire::Session { .. } => {}
                 Wire::Link(link) => {
                     let form = if said.as_message {
                         Revision::V3_0

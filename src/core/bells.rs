@@ -44,6 +44,8 @@ pub(crate) enum Word {
     Subscription { subscribe: bool, topic: Bytes },
     /// I am gone.
     Gone,
+    /// To a session, by its entry and the number of its question: the handler of ZAP has answered.
+    Answered,
 }
 
 impl Bells {

@@ -181,6 +181,11 @@ impl Context {
         found
     }
 
+    /// Who has a name.
+    pub(super) fn named(&self, name: &str) -> Option<Arc<Socket>> {
+        self.registry.lock().names.get(name).and_then(Weak::upgrade)
+    }
+
     /// Takes a name back from `socket`.
     pub(super) fn unbind_name(&self, name: &str, socket: &Socket) {
         let mut registry = self.registry.lock();

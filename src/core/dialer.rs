@@ -17,6 +17,7 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use super::{
     bells::Bells,
+    gate::Answer,
     job::{Closing, Job},
     pollset::PollSet,
     session::{Fare, Session},
@@ -25,7 +26,6 @@ use super::{
 };
 use crate::{
     base::{
-        auth::Verdict,
         endpoint::{Endpoint, Host, IpcEndpoint, Port},
         event::{EventKind, Reason},
         options::{Options, Reconnect},
@@ -368,19 +368,19 @@ impl Dialer {
     }
 
     /// Somebody has said whether the peer may come in.
-    pub(super) fn handle_verdict(
+    pub(super) fn handle_answer(
         &mut self,
         socket: &Socket,
         set: &PollSet,
-        asked: (usize, u64),
-        verdict: Verdict,
+        entry: usize,
+        answer: Option<Answer>,
         now: Time,
         bells: &mut Bells,
     ) -> Fate {
         let Dial::Session(session) = &mut self.dial else {
             return Fate::Stays;
         };
-        let fare = session.handle_verdict(socket, asked, verdict, now, bells);
+        let fare = session.handle_answer(socket, entry, answer, now, bells);
         self.follow_session(socket, set, fare, bells)
     }
 

@@ -2,8 +2,8 @@
 
 use std::{io, net::SocketAddr};
 
-use super::{dialer::Dialer, listener::Listener};
-use crate::base::{auth::Verdict, event::Reason, time::Time};
+use super::{dialer::Dialer, gate::Answer, listener::Listener};
+use crate::base::{event::Reason, time::Time};
 
 /// One thing to be done to a poll set.
 pub(crate) enum Job {
@@ -17,12 +17,14 @@ pub(crate) enum Job {
         question: u64,
         found: io::Result<Vec<SocketAddr>>,
     },
-    /// Somebody has said whether a peer may come in.
+    /// Somebody has said whether a peer may come in, or a handler was asked.
     Judged {
         entry: usize,
         question: u64,
-        verdict: Verdict,
+        answer: Answer,
     },
+    /// The handler has answered.
+    Answered { entry: usize, question: u64 },
     /// The lane of a session that stopped reading has room.
     Resume { entry: usize, serial: u64 },
     /// All that was queued for a peer that is gone has left.
@@ -72,6 +74,7 @@ impl std::fmt::Debug for Job {
             Job::Dial(_) => "Dial",
             Job::Resolved { .. } => "Resolved",
             Job::Judged { .. } => "Judged",
+            Job::Answered { .. } => "Answered",
             Job::Resume { .. } => "Resume",
             Job::Finished { .. } => "Finished",
             Job::Close { .. } => "Close",

@@ -27,6 +27,8 @@ mod state;
 mod terms;
 mod wait;
 mod watch;
+mod words;
+mod zap;
 
 pub use self::{
     context::Context,
@@ -34,7 +36,7 @@ pub use self::{
     hearing::sleep,
     monitor::Queue,
     signal::Signal,
-    socket::{PeerState, Socket, To},
+    socket::{PeerState, Socket, To, WithInfo},
     wait::{Place, Waiters},
     watch::{Look, Watch},
 };

@@ -27,7 +27,6 @@ use super::{
 };
 use crate::{
     base::{
-        auth::Verdict,
         endpoint::Endpoint,
         event::{EventKind, Reason},
         time::Time,
@@ -40,7 +39,7 @@ use crate::{
 pub(super) struct PollSet {
     pub(super) selector: Box<dyn Selector>,
     ready: Vec<Ready>,
-    entries: Slab<Entry>,
+    pub(super) entries: Slab<Entry>,
     deadlines: BTreeSet<(Time, usize)>,
     runnable: VecDeque<usize>,
     /// Accepted connections whose handshake is unfinished.
@@ -53,13 +52,13 @@ pub(super) struct PollSet {
     pub(super) leased: bool,
 }
 
-struct Entry {
-    what: What,
+pub(super) struct Entry {
+    pub(super) what: What,
     deadline: Option<Time>,
     runnable: bool,
 }
 
-enum What {
+pub(super) enum What {
     Listener(Box<Listener>),
     Dialer(Box<Dialer>),
     Accepted(Box<Accepted>),
@@ -67,11 +66,22 @@ enum What {
     Taken,
 }
 
+impl What {
+    /// The connection of it, if there is one.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match self {
+            What::Dialer(dialer) => dialer.session(),
+            What::Accepted(accepted) => Some(&accepted.session),
+            What::Listener(_) | What::Taken => None,
+        }
+    }
+}
+
 /// A connection that came in through a listener.
-struct Accepted {
+pub(super) struct Accepted {
     /// The listener's number.
     listener: u64,
-    session: Session,
+    pub(super) session: Session,
     closing: Option<Closing>,
     /// Counted among the unfinished handshakes.
     unfinished: bool,
@@ -120,7 +130,7 @@ impl PollSet {
         })
     }
 
-    fn take(&mut self, key: usize) -> What {
+    pub(super) fn take(&mut self, key: usize) -> What {
         match self.entries.get_mut(key) {
             Some(entry) => std::mem::replace(&mut entry.what, What::Taken),
             None => What::Taken,
@@ -128,7 +138,7 @@ impl PollSet {
     }
 
     /// Puts an entry back after it was driven, or forgets it.
-    fn settle(&mut self, key: usize, what: What, fate: Fate) {
+    pub(super) fn settle(&mut self, key: usize, what: What, fate: Fate) {
         let deadline = match (&what, fate) {
             (_, Fate::Ends) => None,
             (What::Listener(listener), _) => listener.deadline(),
@@ -275,7 +285,7 @@ impl PollSet {
         self.settle(key, What::Accepted(accepted), fate);
     }
 
-    fn follow_accepted(
+    pub(super) fn follow_accepted(
         &mut self,
         socket: &Socket,
         accepted: &mut Accepted,
@@ -299,7 +309,7 @@ impl PollSet {
         Fate::Ends
     }
 
-    fn end_if_done(
+    pub(super) fn end_if_done(
         &mut self,
         socket: &Socket,
         dialer: &mut Dialer,
@@ -418,8 +428,11 @@ impl PollSet {
             Job::Judged {
                 entry,
                 question,
-                verdict,
-            } => self.handle_verdict(socket, (entry, question), verdict, now, bells),
+                answer,
+            } => self.handle_answer(socket, (entry, question), Some(answer), now, bells),
+            Job::Answered { entry, question } => {
+                self.handle_answer(socket, (entry, question), None, now, bells);
+            }
             Job::Resume { entry, serial } => {
                 if self.serves(entry, serial) {
                     let ready = look_again(entry);
@@ -446,40 +459,12 @@ impl PollSet {
         }
     }
 
-    /// Somebody has said whether a peer may come in.
-    fn handle_verdict(
-        &mut self,
-        socket: &Socket,
-        asked: (usize, u64),
-        verdict: Verdict,
-        now: Time,
-        bells: &mut Bells,
-    ) {
-        let entry = asked.0;
-        match self.take(entry) {
-            What::Dialer(mut dialer) => {
-                let fate = dialer.handle_verdict(socket, self, asked, verdict, now, bells);
-                let fate = self.end_if_done(socket, &mut dialer, fate, bells);
-                self.settle(entry, What::Dialer(dialer), fate);
-            }
-            What::Accepted(mut accepted) => {
-                let session = &mut accepted.session;
-                let fare = session.handle_verdict(socket, asked, verdict, now, bells);
-                let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
-                self.settle(entry, What::Accepted(accepted), fate);
-            }
-            What::Taken => {}
-            other => self.entries[entry].what = other,
-        }
-    }
-
     /// Does this entry serve that peer still?
     fn serves(&self, entry: usize, serial: u64) -> bool {
-        let session = match self.entries.get(entry).map(|entry| &entry.what) {
-            Some(What::Dialer(dialer)) => dialer.session(),
-            Some(What::Accepted(accepted)) => Some(&accepted.session),
-            _ => None,
-        };
+        let session = self
+            .entries
+            .get(entry)
+            .and_then(|entry| entry.what.session());
         session
             .and_then(|session| session.peer)
             .is_some_and(|(_, ours)| ours == serial)

@@ -18,14 +18,13 @@ use bytes::Bytes;
 use super::{
     attach::Newcomer,
     bells::Bells,
-    gate::Question,
     link::{Flushed, Link},
     socket::Socket,
     terms::Terms,
+    zap::Inquiry,
 };
 use crate::{
     base::{
-        auth::{AuthRequest, Verdict},
         endpoint::Endpoint,
         event::{EventKind, PeerInfo, Reason},
         message::Message,
@@ -39,7 +38,7 @@ use crate::{
 
 /// One connection.
 pub(super) struct Session {
-    engine: Engine,
+    pub(super) engine: Engine,
     pub(super) link: Arc<Link>,
     received: Arc<Lane>,
     endpoint: Arc<Endpoint>,
@@ -55,8 +54,11 @@ pub(super) struct Session {
     message_octets: usize,
     /// Reading has stopped until the lane has room.
     stopped: bool,
-    /// The question about the peer that is not answered yet.
-    question: Option<u64>,
+    /// The terms of its endpoint.
+    pub(super) terms: Arc<Terms>,
+    /// The question about the peer that is not answered yet, and the handler that was asked.
+    pub(super) question: Option<u64>,
+    pub(super) inquiry: Option<Inquiry>,
     /// The stream told of its end: short reads no longer mean that it is drained.
     ending: bool,
 }
@@ -88,7 +90,7 @@ thread_local! {
 impl Session {
     /// A session on a stream that is connected. `lanes`: what we send, what we receive.
     pub(super) fn new(
-        terms: &Terms,
+        terms: &Arc<Terms>,
         endpoint: &Arc<Endpoint>,
         stream: Box<dyn Stream>,
         lanes: (Arc<Lane>, Arc<Lane>),
@@ -114,7 +116,9 @@ impl Session {
             decoded: 0,
             message_octets: 0,
             stopped: false,
+            terms: Arc::clone(terms),
             question: None,
+            inquiry: None,
             ending: false,
         }
     }
@@ -372,7 +376,7 @@ impl Session {
     }
 
     /// Follows a step of the engine up. True if there may be more to decode.
-    fn step(
+    pub(super) fn step(
         &mut self,
         socket: &Socket,
         entry: usize,
@@ -396,46 +400,6 @@ impl Session {
                 }
                 Ok(!self.stopped)
             }
-        }
-    }
-
-    /// Has somebody asked whether the peer may come in.
-    fn ask(
-        &mut self,
-        socket: &Socket,
-        entry: usize,
-        mut request: Box<AuthRequest>,
-        bells: &mut Bells,
-    ) {
-        request.address.clone_from(&self.info.address);
-        let number = socket.context.next_serial();
-        self.question = Some(number);
-        bells.questions.push(Question {
-            entry,
-            number,
-            request,
-        });
-    }
-
-    /// Takes the answer to a question, unless it was another session's.
-    pub(super) fn handle_verdict(
-        &mut self,
-        socket: &Socket,
-        (entry, question): (usize, u64),
-        verdict: Verdict,
-        now: Time,
-        bells: &mut Bells,
-    ) -> Fare {
-        if self.question != Some(question) {
-            return Fare::Waits;
-        }
-        self.question = None;
-        let step = self.engine.handle_verdict(now, verdict);
-        let fare = step.and_then(|step| self.step(socket, entry, step, bells));
-        self.say(socket, bells);
-        match fare {
-            Ok(_) => Fare::Waits,
-            Err(fault) => Fare::Over(fault),
         }
     }
 
@@ -496,6 +460,7 @@ impl Session {
 
     /// The connection is over. `gone`: so is the peer; else it will be connected anew.
     pub(super) fn end(&mut self, socket: &Socket, reason: &Reason, gone: bool, bells: &mut Bells) {
+        self.ask_no_more(bells);
         self.say(socket, bells);
         // Not the engine's word: it has forgotten, if the fault was its own, and it knows nothing
         // of a place that was refused.

@@ -16,9 +16,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use slab::Slab;
 
 use super::{
-    bells::{Bells, Remote, Word},
+    attach::Attached,
+    bells::{Bells, Remote},
     context::Context,
     job::Job,
     monitor::{Hub, Queue},
@@ -32,7 +34,7 @@ use crate::{
     base::{
         endpoint::Endpoint,
         error::{Error, RecvError, SendError},
-        event::{PeerInfo, Reason},
+        event::PeerInfo,
         message::Message,
         name::Name,
         options::Options,
@@ -82,6 +84,9 @@ pub struct Socket {
     pub(super) interrupted: AtomicBool,
     pub(super) hub: Hub,
 }
+
+/// A message, and what is known of its sender; `None` if that has left.
+pub type WithInfo = (Received, Option<Arc<PeerInfo>>);
 
 /// What a socket needs once it leaves the process.
 pub(super) struct Net {
@@ -354,9 +359,31 @@ impl Socket {
     ///
     /// Cancel safety: a message leaves the socket only in the call that answers `Ready`.
     pub fn poll_recv(&self, place: &mut Place, waker: &Waker) -> Poll<Result<Received, RecvError>> {
+        let polled = self.poll_recv_seeing(place, waker, |_, _| ());
+        polled.map(|result| result.map(|(received, ())| received))
+    }
+
+    /// As [`poll_recv`](Socket::poll_recv), with what is known of the sender.
+    pub fn poll_recv_with_info(
+        &self,
+        place: &mut Place,
+        waker: &Waker,
+    ) -> Poll<Result<WithInfo, RecvError>> {
+        self.poll_recv_seeing(place, waker, |attached, key| {
+            attached.get(key)?.info.clone()
+        })
+    }
+
+    #[inline]
+    fn poll_recv_seeing<T>(
+        &self,
+        place: &mut Place,
+        waker: &Waker,
+        see: impl FnOnce(&Slab<Attached>, usize) -> T,
+    ) -> Poll<Result<(Received, T), RecvError>> {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
-        let result = state.recv(self, &mut bells);
+        let result = state.recv_seeing(self, &mut bells, see);
         let waits = matches!(result, Err(RecvError::Empty));
         if waits {
             state.recv_waiters.enter(place, waker);
@@ -504,71 +531,6 @@ impl Socket {
     /// A new monitor.
     pub fn monitor(&self) -> Arc<Queue> {
         self.hub.watch()
-    }
-
-    /// A peer's messages have come, after there were none.
-    pub(super) fn note_readable(&self, key: usize, serial: u64, bells: &mut Bells) {
-        let mut state = self.state.lock();
-        if state
-            .peers
-            .get(key)
-            .is_some_and(|peer| peer.serial == serial)
-        {
-            state.readable(key, bells);
-        }
-    }
-
-    /// A network peer (un)subscribes.
-    ///
-    /// # Errors
-    /// The reason to close the connection.
-    pub(super) fn note_subscription(
-        &self,
-        key: usize,
-        serial: u64,
-        topic: &Bytes,
-        subscribe: bool,
-        bells: &mut Bells,
-    ) -> Result<(), Reason> {
-        let mut state = self.state.lock();
-        match state.peers.get(key) {
-            Some(peer) if peer.serial == serial && !peer.gone => {
-                state.handle_subscription(self, key, topic, subscribe, bells)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A word from an inproc peer.
-    pub(super) fn hear(&self, key: usize, serial: u64, word: Word) {
-        self.heed(key, serial, word).ring(self);
-    }
-
-    /// As [`hear`](Socket::hear), for callers that hold a lock: they ring what is to be rung.
-    pub(super) fn heed(&self, key: usize, serial: u64, word: Word) -> Bells {
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        if state
-            .peers
-            .get(key)
-            .is_none_or(|peer| peer.serial != serial)
-        {
-            return bells;
-        }
-        match word {
-            Word::Readable => state.readable(key, &mut bells),
-            Word::Writable => state.writable(self, key, &mut bells),
-            Word::Gone => self.peer_gone(&mut state, key, &mut bells),
-            Word::Subscription { .. } if state.peers[key].gone => {}
-            Word::Subscription { subscribe, topic } => {
-                let heard = state.handle_subscription(self, key, &topic, subscribe, &mut bells);
-                if let Err(reason) = heard {
-                    state.evict(self, key, reason, &mut bells);
-                }
-            }
-        }
-        drop(state);
-        bells
     }
 }
 

@@ -212,6 +212,18 @@ impl State {
         socket: &Socket,
         bells: &mut Bells,
     ) -> Result<Received, RecvError> {
+        let received = self.recv_seeing(socket, bells, |_, _| ());
+        received.map(|(received, ())| received)
+    }
+
+    /// As [`recv`](State::recv), and `see` looks at the sender: afterwards it may be forgotten.
+    #[inline]
+    pub(super) fn recv_seeing<T>(
+        &mut self,
+        socket: &Socket,
+        bells: &mut Bells,
+        see: impl FnOnce(&Slab<Attached>, usize) -> T,
+    ) -> Result<(Received, T), RecvError> {
         if self.phase != Phase::Open {
             return Err(RecvError::Closed);
         }
@@ -222,6 +234,10 @@ impl State {
             ..
         } = self;
         let result = pattern.recv(peers, effects);
+        let result = result.map(|received| {
+            let seen = see(&self.attached, received.from);
+            (received, seen)
+        });
         if !self.effects.is_empty() {
             self.follow(socket, bells);
         }
@@ -413,6 +429,19 @@ impl State {
         let attached = &mut attached[key];
         match &attached.wire {
             Wire::None => Left::Nothing,
+            Wire::Session {
+                socket,
+                entry,
+                question,
+            } => match socket.upgrade() {
+                None => Left::Nothing,
+                Some(socket) => Left::Ring(Remote {
+                    socket,
+                    key: *entry,
+                    serial: *question,
+                    word: Word::Answered,
+                }),
+            },
             Wire::Remote {
                 socket: other,
                 key,

@@ -35,7 +35,7 @@ use crate::{
         Revision,
         frame::{HEADER_OCTETS_MAX, Header},
         greeting::{self, GREETING_OCTETS, Greeting, MAJOR_OCTETS, Major, SIGNATURE_OCTETS},
-        metadata::USER_ID,
+        metadata::{IDENTITY, SOCKET_TYPE, USER_ID},
         v2,
     },
 };
@@ -51,8 +51,8 @@ pub(super) struct Handshake {
     /// The peer's greeting as far as it has come.
     greeting: [u8; GREETING_OCTETS],
     octets: usize,
-    /// Who the peer is, once somebody has said so.
-    user_id: Bytes,
+    /// Who the peer is and what else is known of it, once somebody has said so.
+    known: Vec<(String, Bytes)>,
 }
 
 /// What a handshake comes to.
@@ -85,7 +85,7 @@ impl Handshake {
                 .map(|timeout| deadline(now, timeout)),
             greeting: [0; GREETING_OCTETS],
             octets: 0,
-            user_id: Bytes::new(),
+            known: Vec::new(),
         }
     }
 
@@ -193,14 +193,16 @@ impl Handshake {
         }
     }
 
-    fn follow(&self, turn: Turn) -> Option<Outcome> {
+    fn follow(&mut self, turn: Turn) -> Option<Outcome> {
         match turn {
             Turn::Waits => None,
             Turn::Asks(request) => Some(Outcome::Asks(request)),
             Turn::Done(mut peer, channel) => {
-                if !self.user_id.is_empty() {
-                    let property = (USER_ID.to_owned(), self.user_id.clone());
-                    peer.properties.push(property);
+                // What is known of a peer goes before what it says of itself.
+                for (name, value) in self.known.drain(..) {
+                    peer.properties
+                        .retain(|(said, _)| !said.eq_ignore_ascii_case(&name));
+                    peer.properties.push((name, value));
                 }
                 Some(Outcome::Ready(peer, channel))
             }
@@ -214,10 +216,22 @@ impl Handshake {
         verdict: Verdict,
         out: &mut Vec<u8>,
     ) -> Result<Option<Outcome>, Reason> {
-        let Verdict::Allow { user_id } = verdict else {
+        let Verdict::Allow {
+            user_id,
+            properties,
+        } = verdict
+        else {
             return Err(refuse(&verdict, out));
         };
-        self.user_id = user_id;
+        self.known = properties;
+        // Of which type it is, and how it is addressed, is settled in the handshake.
+        self.known.retain(|(name, _)| {
+            let reserved = [SOCKET_TYPE, IDENTITY, USER_ID];
+            !reserved.iter().any(|it| name.eq_ignore_ascii_case(it))
+        });
+        if !user_id.is_empty() {
+            self.known.push((USER_ID.to_owned(), user_id));
+        }
         let Stage::Secured(revision, mechanism) = &mut self.stage else {
             return Ok(None);
         };

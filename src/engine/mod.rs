@@ -99,13 +99,21 @@ impl Config {
             message_octets_max: options.message_octets_max,
             message_frames_max: options.message_frames_max,
             security: options.security.clone(),
-            asks: options.authenticator.is_some(),
+            asks: options.authenticator.is_some() || may_ask_handler(options),
         }
     }
 
     /// Is anything asked of a peer?
     fn is_guarded(&self) -> bool {
         self.asks || !matches!(self.security, Security::Null)
+    }
+}
+
+/// With these options, might a handler of ZAP have to be asked? With PLAIN that is so anyway.
+fn may_ask_handler(options: &Options) -> bool {
+    match options.security {
+        Security::Null => !options.zap_domain.is_empty(),
+        _ => !(options.zap_enforce_domain && options.zap_domain.is_empty()),
     }
 }
 
@@ -260,6 +268,15 @@ impl Engine {
         match done {
             Ok(outcome) => Ok(self.follow(now, outcome)),
             Err(reason) => Err(self.end(reason)),
+        }
+    }
+
+    /// The question of a [`Step::Asks`] cannot be answered: the connection must end for this
+    /// reason.
+    pub fn handle_no_verdict(&mut self, reason: Reason) -> Fault {
+        match &self.state {
+            State::Ended(fault) => (**fault).clone(),
+            _ => self.end(reason),
         }
     }
 

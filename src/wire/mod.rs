@@ -7,6 +7,7 @@
 //!   metadata   (name, value)*; inside READY      Socket-Type, Identity, X-...
 //!   z85        keys as text
 //!   v2         what ZMTP 2.0 has in place of READY
+//!   zap        what is asked about a peer, and the answer
 //! ```
 //!
 //! Whatever is parsed here comes from a stranger: no sum, cast or index goes unchecked, and the
@@ -28,6 +29,7 @@ pub mod greeting;
 pub mod metadata;
 pub mod v2;
 pub mod z85;
+pub mod zap;
 
 pub use command::encode_subscription;
 pub use greeting::Revision;

@@ -18,7 +18,7 @@ use crate::harness::{Pair, Side, config};
 fn server(socket_type: SocketType) -> Config {
     let unused = |_: &AuthRequest| -> bool { panic!("an engine calls nobody") };
     Config {
-        security: Security::PlainServer(Gate(Arc::new(unused))),
+        security: Security::PlainServer(Some(Gate(Arc::new(unused)))),
         ..config(socket_type)
     }
 }
