@@ -26,6 +26,8 @@ use hubless::{
     Builder, Dealer, EventKind, Linger, Message, Monitor, Pub, Pull, Push, RecvError, Rep, Req,
     Router, Sub, TypedSocket,
 };
+#[cfg(feature = "curve")]
+use hubless::{KeyPair, SecretKey};
 
 const USAGE: &str = "\
 usage: perf ROLE …
@@ -41,7 +43,8 @@ usage: perf ROLE …
   perf peers pull|router|rep ADDR N        is those N peers: push, dealer or req
 
 pull, router, rep, pub and idle bind, the others connect. Environment: HWM, the marks at both
-ends (1000); NODROP=0, a pub drops for a slow sub instead of waiting for it.";
+ends (1000); NODROP=0, a pub drops for a slow sub instead of waiting for it; CURVE=1 encrypts
+(built with --features curve).";
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -166,13 +169,13 @@ fn all_sent(load: Load, unsent: u64, dropped: u64) -> Outcome {
 // ---- latency and connections
 
 fn req(at: &str, load: Load) -> Outcome {
-    let req = Req::new()?;
+    let req: Req = marked(Req::builder()).build()?;
     req.connect(at)?.wait_ready(PATIENCE)?;
     load.ask(&req)
 }
 
 fn rep(at: &str, load: Load) -> Outcome {
-    let rep = Rep::new()?;
+    let rep: Rep = marked(Rep::builder()).build()?;
     rep.bind(at)?;
     load.answer(&rep);
     rep.close(PATIENCE)?;
@@ -195,7 +198,7 @@ fn conn(at: &str, load: Load) -> Outcome {
     let body = load.body();
     let start = Instant::now();
     for _ in 0..load.count {
-        let req = Req::new()?;
+        let req: Req = marked(Req::builder()).build()?;
         req.connect(at)?;
         req.request(&body[..])?;
         req.close(Duration::ZERO)?;
@@ -368,11 +371,32 @@ impl Load {
     }
 }
 
-/// Both marks as the environment says.
+/// Both marks as the environment says, and whether to encrypt.
 fn marked<S: TypedSocket>(builder: Builder<S>) -> Builder<S> {
     let mark = env::var("HWM").ok().and_then(|text| text.parse().ok());
     let mark = mark.unwrap_or(1000);
-    builder.send_hwm(mark).recv_hwm(mark)
+    let builder = builder.send_hwm(mark).recv_hwm(mark);
+    match env::var("CURVE").as_deref() {
+        Ok("1") => encrypted(builder),
+        _ => builder,
+    }
+}
+
+/// The side that binds is the server. Keys that everybody can read keep nothing secret: they are
+/// for measuring.
+#[cfg(feature = "curve")]
+fn encrypted<S: TypedSocket>(builder: Builder<S>) -> Builder<S> {
+    let keys = |octet| KeyPair::from(SecretKey::from([octet; 32]));
+    let binds = ["pull", "router", "rep", "pub", "idle"];
+    match env::args().nth(1) {
+        Some(role) if binds.contains(&&*role) => builder.curve_server(keys(1)),
+        _ => builder.curve_client(keys(1).public(), keys(2)),
+    }
+}
+
+#[cfg(not(feature = "curve"))]
+fn encrypted<S: TypedSocket>(_: Builder<S>) -> Builder<S> {
+    panic!("CURVE=1 needs the feature curve")
 }
 
 fn rate(count: usize, time: Duration) -> f64 {
