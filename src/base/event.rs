@@ -195,6 +195,12 @@ impl Event {
             EventKind::AcceptFailed(error) => vec![(0x0040, errno(error))],
             EventKind::Closed | EventKind::ConnectFailed(_) => vec![(0x0080, 0)],
             EventKind::Disconnected(Reason::Local) => Vec::new(),
+            // With CURVE a word that does not open counts as a handshake that fails late.
+            EventKind::Disconnected(Reason::Protocol(
+                error @ (ProtocolError::InvalidSequence
+                | ProtocolError::Cryptographic
+                | ProtocolError::MalformedMessage),
+            )) => vec![(0x2000, *error as u32), (0x0200, 0)],
             EventKind::Disconnected(_) => vec![(0x0200, 0)],
             EventKind::HandshakeSucceeded => vec![(0x1000, 0)],
             EventKind::HandshakeFailed(Reason::Local) => Vec::new(),
@@ -391,6 +397,11 @@ mod tests {
         assert_eq!(tcp(EventKind::ConnectFailed(taken())), [(0x0080, 0)]);
         let lost = (0x0200, 0);
         assert_eq!(tcp(EventKind::Disconnected(Reason::PeerClosed)), [lost]);
+        let again = Reason::Protocol(ProtocolError::InvalidSequence);
+        assert_eq!(
+            tcp(EventKind::Disconnected(again)),
+            [(0x2000, 0x1000_0002), lost]
+        );
         assert_eq!(tcp(EventKind::Disconnected(Reason::Local)), []);
         assert_eq!(tcp(EventKind::HandshakeSucceeded), [(0x1000, 0)]);
         let failed = |reason| tcp(EventKind::HandshakeFailed(reason));

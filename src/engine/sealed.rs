@@ -19,7 +19,7 @@ use crate::{
         event::{ProtocolError, Reason},
         keys::{Primitives, SecretKey},
     },
-    wire::frame::header,
+    wire::{command::Command, frame::header},
 };
 
 /// Flag inside: another frame of the same message follows.
@@ -156,6 +156,12 @@ impl Opener {
 
     /// Opens a frame's body.
     pub(super) fn open<'a>(&'a mut self, body: Body<'_>) -> Result<Opened<'a>, Reason> {
+        if !body.starts_with(NAME) {
+            return Err(Reason::Protocol(match Command::parse(&body) {
+                Some(_) => ProtocolError::UnexpectedCommand,
+                None => ProtocolError::MalformedCommand,
+            }));
+        }
         let malformed = Reason::Protocol(ProtocolError::MalformedMessage);
         let Some(counter) = counter(&body) else {
             return Err(malformed);

@@ -471,10 +471,19 @@ fn a_message_is_good_once_unchanged_and_in_order() {
     let other = sealed(&mut ready(), "first");
     hear(&mut pair.sides[1], &other);
     assert_eq!(error(&pair.sides[1]), forged, "of another connection");
-    for clear in [&b"\0\x05clear"[..], b"\x04\x07\x04PING\0\0", b"\0\0"] {
+    let (no_command, other) = (
+        ProtocolError::MalformedCommand,
+        ProtocolError::UnexpectedCommand,
+    );
+    for (clear, why) in [
+        (&b"\0\x05clear"[..], no_command),
+        (b"\x04\x07\x04PING\0\0", other),
+        (b"\0\0", no_command),
+        (b"\0\x0a\x07MESSAGE\0\0", ProtocolError::MalformedMessage),
+    ] {
         let mut pair = ready();
         hear(&mut pair.sides[1], clear);
-        assert_eq!(error(&pair.sides[1]), Some(ProtocolError::MalformedMessage));
+        assert_eq!(error(&pair.sides[1]), Some(why));
     }
     // In a command frame, and with MORE outside: only what is inside counts.
     for flags in [1, 4, 5] {
