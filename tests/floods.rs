@@ -48,11 +48,27 @@ fn unfinished_handshakes_have_a_limit() {
     stand.exchange();
     assert!(stand.others.is_empty());
     // One handshake that is done, or one that ends, makes room for one more.
-    silent[0].say(&push_words());
+    silent[3].say(&push_words());
     waiting.expect(SIGNATURE);
     assert_eq!(stand.other()[0], "waited");
     drop(silent);
     Peer::ready(&stand.at, SocketType::Pull, "PUSH").check_open();
+}
+
+/// Who has been silent for a second makes room at once when somebody else comes, long before the
+/// handshake's time is over.
+#[test]
+fn who_takes_long_keeps_nobody_out() {
+    let _alone = memory::alone();
+    let mut stand = Stand::new(Pull::builder().max_handshakes(4));
+    let mut silent: Vec<Peer> = (0..10).map(|_| Peer::connect(&stand.at)).collect();
+    let mut good = Peer::ready(&stand.at, SocketType::Pull, "PUSH");
+    good.say(&frame(0, b"let in"));
+    assert_eq!(stand.other()[0], "let in");
+    for peer in silent.iter_mut().take(4) {
+        peer.expect(SIGNATURE);
+        peer.hear_end();
+    }
 }
 
 #[test]

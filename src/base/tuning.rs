@@ -74,6 +74,9 @@ pub const DEPARTED_MAX: usize = 1024;
 /// unread.
 pub const HANDSHAKES_PAUSE: Duration = Duration::from_millis(10);
 
+/// After this long an unfinished handshake gives its place to a newcomer, if all are taken.
+pub const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
+
 /// How long binding to a host name waits for the resolver.
 pub const LOOK_UP_MAX: Duration = Duration::from_secs(10);
 

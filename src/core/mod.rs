@@ -17,6 +17,7 @@ mod lease;
 mod link;
 mod listener;
 mod monitor;
+mod places;
 mod pollset;
 mod seal;
 mod session;

@@ -84,7 +84,8 @@ pub(super) struct Accepted {
     pub(super) session: Session,
     closing: Option<Closing>,
     /// Counted among the unfinished handshakes.
-    unfinished: bool,
+    pub(super) unfinished: bool,
+    pub(super) since: Time,
 }
 
 impl PollSet {
@@ -179,12 +180,16 @@ impl PollSet {
             What::Listener(mut listener) => {
                 let terms = Arc::clone(&listener.terms);
                 let handshakes = terms.options.handshakes_max;
-                let room = handshakes.saturating_sub(self.handshakes);
-                let room = room.min(socket.room_for_newcomers());
+                let free = handshakes.saturating_sub(self.handshakes);
+                let late = self.late_handshakes(free, now);
+                let room = (free + late.len()).min(socket.room_for_newcomers());
                 let (streams, more) = listener.accept(socket, room, now, bells);
                 let (id, endpoint) = (listener.id, Arc::clone(&listener.endpoint));
                 let fate = if more { Fate::More } else { Fate::Stays };
                 self.settle(key, What::Listener(listener), fate);
+                for key in late.into_iter().take(streams.len().saturating_sub(free)) {
+                    self.give_up(socket, key, bells);
+                }
                 for stream in streams {
                     let lanes = terms.network_lanes();
                     let session = Session::new(&terms, &endpoint, stream, lanes, None, now);
@@ -256,6 +261,7 @@ impl PollSet {
             session,
             closing: None,
             unfinished: true,
+            since: now,
         };
         let key = self.insert(What::Accepted(Box::new(accepted)));
         if let Err(error) = self.selector.register(source, key) {
