@@ -64,8 +64,10 @@ mod reactor;
 mod transport;
 mod wire;
 
+#[cfg(feature = "curve")]
+pub use api::KeyFolder;
 pub use api::{
-    Actor, Addressed, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer,
+    Actor, Addressed, AllowList, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer,
     Interrupter, Iter, Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl,
     ProxyHandle, ProxyStats, Pub, Pull, Push, Readiness, Ready, Rep, Req, Requests, Responder,
     Router, SocketStats, Sub, TypedSocket, WayStats, XPub, XSub,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use hubless::{
-    AuthRequest, Builder, Credentials, Endpoint, ErrorKind, Event, EventKind, Monitor, Pull, Push,
-    Reason, Reconnect, Verdict,
+    AllowList, AuthRequest, Builder, Credentials, Endpoint, ErrorKind, Event, EventKind, Monitor,
+    Pull, Push, Reason, Reconnect, Verdict,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -61,6 +61,23 @@ fn an_authenticator_sees_the_address_and_gives_a_name() {
     assert_eq!(pull.recv_timeout(LIMIT).expect("a message"), "hello".into());
     let peer = pull.peers()[0].info.clone().expect("it is ready");
     assert_eq!(peer.property("user-id").expect("a name"), "neighbour");
+}
+
+#[test]
+fn a_list_of_networks_lets_in_who_comes_from_there() {
+    let from = |network: &str| {
+        let network = network.parse().expect("a network");
+        Pull::builder().authenticator(AllowList::new().network(network))
+    };
+    assert_eq!(refusal(from("10.0.0.0/8"), Push::builder()).0, 400);
+    let both = AllowList::new()
+        .network("10.0.0.0/8".parse().expect("a network"))
+        .network("127.0.0.0/8".parse().expect("a network"));
+    let (pull, at) = bound(Pull::builder().authenticator(both));
+    let push = Push::new().expect("a socket");
+    push.connect(at).expect("to connect");
+    push.send("hello").expect("to send");
+    assert_eq!(pull.recv_timeout(LIMIT).expect("a message"), "hello".into());
 }
 
 #[test]

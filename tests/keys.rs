@@ -1,8 +1,12 @@
 //! Key files: written once, for their owner's eyes only, and read with care.
 
-use std::{env, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf, process};
+use std::{
+    env, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf, process, time::Duration,
+};
 
-use hubless::{KeyPair, PublicKey, SecretKey};
+use hubless::{
+    Endpoint, EventKind, KeyFolder, KeyPair, PublicKey, Pull, Push, Reason, Reconnect, SecretKey,
+};
 
 /// A folder of this test's own, removed when dropped.
 struct Folder(PathBuf);
@@ -110,4 +114,65 @@ fn what_is_no_key_file_is_refused() {
     }
     let none = KeyPair::load(folder.0.join("none")).expect_err("not there");
     assert_eq!(none.kind(), ErrorKind::NotFound);
+}
+
+/// What becomes of a peer with these keys: its name, or nothing if it is refused.
+fn fate(pull: &Pull, at: &Endpoint, server: PublicKey, keys: &KeyPair) -> Option<String> {
+    let events = pull.monitor();
+    let push = Push::builder()
+        .curve_client(server, keys.clone())
+        .reconnect(Reconnect::Never)
+        .build()
+        .expect("a socket");
+    push.connect(at).expect("to connect");
+    loop {
+        let event = events
+            .recv_timeout(Duration::from_secs(20))
+            .expect("an event in time");
+        match event.kind {
+            EventKind::HandshakeSucceeded => {
+                let info = event.peer.expect("it is known");
+                let name = info.property("User-Id").expect("a name").to_vec();
+                return Some(String::from_utf8(name).expect("text"));
+            }
+            EventKind::HandshakeFailed(Reason::Denied(400)) => return None,
+            EventKind::HandshakeFailed(other) => panic!("{other}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_folder_says_who_may_come_in_and_is_read_again_when_it_changes() {
+    let folder = Folder::new("folder");
+    let (joe, ann, us) = (
+        KeyPair::generate(),
+        KeyPair::generate(),
+        KeyPair::generate(),
+    );
+    joe.save(folder.0.join("joe.key")).expect("to write");
+    folder.write("this is no key, nor is it called so");
+    fs::write(folder.0.join("broken.key"), "public-key = \"nonsense\"").expect("to write");
+    let list = KeyFolder::open(&folder.0).expect("to read");
+    let pull = Pull::builder()
+        .curve_server(us.clone())
+        .authenticator(list)
+        .build()
+        .expect("a socket");
+    let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+    let fate = |keys: &KeyPair| fate(&pull, &at, us.public(), keys);
+    assert_eq!(fate(&joe).as_deref(), Some("joe"));
+    assert_eq!(fate(&ann), None);
+    // A file comes.
+    ann.save(folder.0.join("ann.key")).expect("to write");
+    assert_eq!(fate(&ann).as_deref(), Some("ann"));
+    // One is renamed, one is written over by another, both go.
+    fs::rename(folder.0.join("ann.key"), folder.0.join("anna.key")).expect("to rename");
+    assert_eq!(fate(&ann).as_deref(), Some("anna"));
+    let other = format!("curve\n    public-key = \"{}\"\n", us.public());
+    fs::write(folder.0.join("joe.key"), other).expect("to write");
+    assert_eq!(fate(&joe), None);
+    fs::remove_file(folder.0.join("anna.key")).expect("to remove");
+    assert_eq!(fate(&ann), None);
+    assert!(KeyFolder::open(folder.0.join("nowhere")).is_err());
 }

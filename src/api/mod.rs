@@ -1,6 +1,7 @@
 //! What programs use: typed sockets, contexts, monitors, proxies.
 
 mod actor;
+mod allow;
 mod builder;
 mod connection;
 mod context;
@@ -8,6 +9,8 @@ mod control;
 #[cfg(feature = "futures")]
 mod flow;
 mod interrupt;
+#[cfg(feature = "curve")]
+mod key_folder;
 #[cfg(feature = "curve")]
 mod keys;
 mod meter;
@@ -26,8 +29,11 @@ pub mod untyped;
 
 #[cfg(feature = "futures")]
 pub use self::flow::{Incoming, Outgoing, OutgoingTo};
+#[cfg(feature = "curve")]
+pub use self::key_folder::KeyFolder;
 pub use self::{
     actor::{Actor, Mailbox},
+    allow::AllowList,
     builder::Builder,
     connection::Connection,
     context::{Context, ContextBuilder},
