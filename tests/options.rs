@@ -11,10 +11,10 @@ use common::{
     within,
 };
 use hubless::{
-    Context, Dealer, Endpoint, Error, ErrorKind, EventKind, IpcEndpoint, LocalPeer, Monitor,
-    OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue, Pub, Pull, Push,
-    Reason, Reconnect, ReconnectStop, Rep, Req, Router, SendError, SocketType, Sub, XPub, XSub,
-    internals::base::option_table,
+    Context, Dealer, Endpoint, Error, ErrorKind, EventKind, IpcEndpoint, LocalPeer, Message,
+    Monitor, OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue, Pub,
+    Pull, Push, Reason, Reconnect, ReconnectStop, Rep, Req, Router, SendError, SocketType, Sub,
+    XPub, XSub, internals::base::option_table,
 };
 
 /// Where it is shown what an option does: its name, a file, a test there.
@@ -63,6 +63,41 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "PLAIN_PASSWORD",
         "tests/options.rs",
         "a_name_and_a_password_are_shown",
+    ),
+    (
+        "PLAIN_SERVER",
+        "tests/options.rs",
+        "a_handler_judges_names_and_passwords",
+    ),
+    (
+        "ZAP_DOMAIN",
+        "tests/options.rs",
+        "a_handler_judges_names_and_passwords",
+    ),
+    (
+        "ZAP_ENFORCE_DOMAIN",
+        "tests/options.rs",
+        "a_handler_judges_names_and_passwords",
+    ),
+    (
+        "CURVE_SERVER",
+        "tests/options.rs",
+        "keys_come_one_by_one_in_any_order",
+    ),
+    (
+        "CURVE_PUBLICKEY",
+        "tests/options.rs",
+        "keys_come_one_by_one_in_any_order",
+    ),
+    (
+        "CURVE_SECRETKEY",
+        "tests/options.rs",
+        "keys_come_one_by_one_in_any_order",
+    ),
+    (
+        "CURVE_SERVERKEY",
+        "tests/options.rs",
+        "keys_come_one_by_one_in_any_order",
     ),
     (
         "AFFINITY",
@@ -433,6 +468,7 @@ fn good(row: &OptionRow) -> OptionValue {
         ("SOCKS_PROXY", _) => "proxy:1080".into(),
         ("IPC_FILTER_PID" | "IPC_FILTER_UID" | "IPC_FILTER_GID", _) => 7.into(),
         ("BINDTODEVICE", _) => "lo".into(),
+        (name, _) if name.starts_with("CURVE") && name.ends_with("KEY") => (&[7; 32][..]).into(),
         (_, OptionDefault::Number(begin)) if row.range.1 == 1 => (1 - begin.max(0)).into(),
         ("INVERT_MATCHING", _) => 1.into(),
         ("ROUTER_MANDATORY", _) => 0.into(),
@@ -474,6 +510,10 @@ fn every_row_holds_what_it_says() {
             is_refused(begins(of, row.name), row, "absent");
             continue;
         }
+        if row.name.starts_with("CURVE") && !cfg!(feature = "curve") {
+            is_refused(told(of, row.name, value), row, "left out");
+            continue;
+        }
         if row.access == OptionAccess::Get {
             begins(of, row.name).unwrap_or_else(|error| panic!("{}: {error}", row.name));
             is_refused(told(of, row.name, value.clone()), row, "only read");
@@ -482,7 +522,8 @@ fn every_row_holds_what_it_says() {
         }
         if let Ok(value) = begins(of, row.name) {
             let begins_with = row.begins_with();
-            let empty = value == OptionValue::from("") || value == OptionValue::from(-1);
+            let no_key = OptionValue::from(&[0; 32][..]);
+            let empty = [OptionValue::from(""), OptionValue::from(-1), no_key].contains(&value);
             let nothing = begins_with == OptionDefault::None && empty;
             assert!(nothing || value == begins_with, "{}: {value}", row.name);
         }
@@ -1110,6 +1151,138 @@ fn a_name_and_a_password_are_shown() {
     push.connect(&at).expect("to connect");
     push.send("hello").expect("to send");
     assert_eq!(pull.recv_timeout(SOON).expect("it comes")[0], "hello");
+}
+
+#[test]
+fn a_handler_judges_names_and_passwords() {
+    let context = Context::new();
+    let handler = Rep::builder().context(&context).build().expect("a REP");
+    let pull = || Pull::builder().context(&context).build().expect("a PULL");
+    let push = || {
+        let push = Push::new().expect("a PUSH");
+        push.set_option("PLAIN_USERNAME", "joe").expect("a name");
+        push.set_option("PLAIN_PASSWORD", "open")
+            .expect("a password");
+        push
+    };
+    let plain = pull();
+    plain.set_option("PLAIN_SERVER", 1).expect("to set");
+    plain.set_option("ZAP_DOMAIN", "shop").expect("to set");
+    assert_eq!(
+        plain.option("MECHANISM").expect("one"),
+        OptionValue::Number(1)
+    );
+    assert_eq!(
+        plain.option("ZAP_DOMAIN").expect("one"),
+        OptionValue::from("shop")
+    );
+    // Nobody is there to be asked.
+    let events = plain.monitor();
+    let at = plain.bind("tcp://127.0.0.1:0").expect("to bind");
+    let joe = push();
+    joe.connect(&at).expect("to connect");
+    let failed = |events: &Monitor| loop {
+        let event = events.recv_timeout(SOON).expect("an event");
+        if matches!(event.kind, EventKind::HandshakeFailed(_)) {
+            return event.libzmq()[0];
+        }
+    };
+    assert_eq!(failed(&events), (0x0800, 14));
+    let enforced = pull();
+    enforced.set_option("ZAP_DOMAIN", "x").expect("to set");
+    enforced
+        .set_option("ZAP_ENFORCE_DOMAIN", 1)
+        .expect("to set");
+    let events = enforced.monitor();
+    let elsewhere = enforced.bind("tcp://127.0.0.1:0").expect("to bind");
+    let nobody = Push::new().expect("a PUSH");
+    nobody.connect(&elsewhere).expect("to connect");
+    assert_eq!(failed(&events), (0x0800, 14));
+    drop(nobody);
+
+    handler.bind("inproc://zeromq.zap.01").expect("to bind");
+    let (request, responder) = handler.recv_timeout(SOON).expect("a request");
+    assert_eq!(
+        request,
+        Message::from(["1.0", "1", "shop", "127.0.0.1", "", "PLAIN", "joe", "open"])
+    );
+    assert!(responder.reply(["1.0", "1", "200", "", "joe", ""]));
+    joe.send("hello").expect("to send");
+    assert_eq!(plain.recv_timeout(SOON).expect("it comes")[0], "hello");
+}
+
+#[cfg(feature = "curve")]
+#[test]
+fn keys_come_one_by_one_in_any_order() {
+    use hubless::{KeyPair, ProtocolError};
+    let (server, client) = (KeyPair::generate(), KeyPair::generate());
+    let octets = |octets: &[u8; 32]| OptionValue::from(&octets[..]);
+    let pull = Pull::new().expect("a PULL");
+    pull.set_option("CURVE_SECRETKEY", octets(server.secret().expose()))
+        .expect("a key");
+    pull.set_option("CURVE_SERVER", 1).expect("to set");
+    let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+    let push = || {
+        let push = Push::new().expect("a PUSH");
+        let text = client.secret().to_z85();
+        push.set_option("CURVE_SECRETKEY", text.as_str())
+            .expect("a key");
+        let text = format!("{}\0", server.public());
+        push.set_option("CURVE_SERVERKEY", text.as_str())
+            .expect("a key");
+        push
+    };
+    let good = push();
+    let text = client.public().to_string();
+    good.set_option("CURVE_PUBLICKEY", text.as_str())
+        .expect("a key");
+    assert_eq!(
+        good.option("MECHANISM").expect("one"),
+        OptionValue::Number(2)
+    );
+    let key = good.option("CURVE_PUBLICKEY").expect("one");
+    assert_eq!(key, octets(client.public().as_bytes()));
+    assert!(
+        good.set_option("CURVE_PUBLICKEY", "x".repeat(39).as_str())
+            .is_err()
+    );
+    assert!(
+        good.set_option("CURVE_PUBLICKEY", "~".repeat(40).as_str())
+            .is_err()
+    );
+    good.connect(&at).expect("to connect");
+    good.send("hello").expect("to send");
+    assert_eq!(pull.recv_timeout(SOON).expect("it comes")[0], "hello");
+    // A public key that is not that secret's, and none at all, prove nothing.
+    let events = pull.monitor();
+    let other = push();
+    let key = KeyPair::generate().public();
+    other
+        .set_option("CURVE_PUBLICKEY", octets(key.as_bytes()))
+        .expect("a key");
+    let none = Push::new().expect("a PUSH");
+    none.set_option("CURVE_SERVERKEY", octets(server.public().as_bytes()))
+        .expect("a key");
+    for push in [other, none] {
+        push.connect(&at).expect("to connect");
+        let reason = loop {
+            match events.recv_timeout(SOON).expect("an event").kind {
+                EventKind::HandshakeFailed(reason) => break reason,
+                EventKind::HandshakeSucceeded => panic!("let in"),
+                _ => {}
+            }
+        };
+        assert!(
+            matches!(reason, Reason::Protocol(ProtocolError::Cryptographic)),
+            "{reason}"
+        );
+        push.close(Duration::ZERO).expect("to close");
+    }
+    good.set_option("CURVE_SERVER", 0).expect("to set");
+    assert_eq!(
+        good.option("MECHANISM").expect("one"),
+        OptionValue::Number(0)
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    keys::{Curve, PublicKey},
+    keys::{Curve, KEY_OCTETS, KeyPair, Primitives, PublicKey, SecretKey},
     secret::Secret,
 };
 
@@ -210,6 +210,47 @@ pub enum Security {
     PlainServer(Option<Gate>),
     /// CURVE, either side.
     Curve(Curve),
+    /// The same, of keys that were given one by one.
+    CurveKeys(CurveKeys),
+}
+
+/// Keys of CURVE, given one by one. Until those are there that a side needs, it fails with everybody.
+#[derive(Clone, Debug, Default)]
+pub struct CurveKeys {
+    /// Are we the server?
+    pub is_server: bool,
+    /// Our public key; a server's follows from its secret one, whatever this says.
+    pub public: Option<PublicKey>,
+    /// Our secret key.
+    pub secret: Option<SecretKey>,
+    /// Of a client: the server's key.
+    pub server: Option<PublicKey>,
+}
+
+impl CurveKeys {
+    /// What a handshake needs.
+    pub fn complete(&self, primitives: Arc<dyn Primitives>) -> Curve {
+        let nothing = PublicKey::from([0; KEY_OCTETS]);
+        let derived = |secret: &SecretKey| KeyPair::derive(secret.clone(), &*primitives);
+        let keys = match (&self.secret, self.public) {
+            (Some(secret), Some(public)) if !self.is_server => {
+                KeyPair::claimed(public, secret.clone())
+            }
+            (Some(secret), _) => derived(secret),
+            // A key that nobody knows.
+            (None, _) if self.is_server => KeyPair::fresh(&*primitives),
+            // A key that it cannot prove to have.
+            (None, public) => {
+                let (_, secret) = KeyPair::fresh(&*primitives).into_halves();
+                KeyPair::claimed(public.unwrap_or(nothing), secret)
+            }
+        };
+        Curve {
+            keys: Arc::new(keys),
+            server: (!self.is_server).then(|| self.server.unwrap_or(nothing)),
+            primitives,
+        }
+    }
 }
 
 impl Security {
@@ -218,7 +259,7 @@ impl Security {
         match self {
             Security::Null => "NULL",
             Security::PlainClient { .. } | Security::PlainServer(_) => "PLAIN",
-            Security::Curve(_) => "CURVE",
+            Security::Curve(_) | Security::CurveKeys(_) => "CURVE",
         }
     }
 
@@ -228,6 +269,7 @@ impl Security {
             Security::Null | Security::PlainClient { .. } => false,
             Security::PlainServer(_) => true,
             Security::Curve(curve) => curve.server.is_none(),
+            Security::CurveKeys(keys) => keys.is_server,
         }
     }
 }

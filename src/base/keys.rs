@@ -89,6 +89,15 @@ impl KeyPair {
         &self.secret
     }
 
+    /// Two keys that are said to belong together. If they do not, every handshake with them fails.
+    pub(crate) fn claimed(public: PublicKey, secret: SecretKey) -> KeyPair {
+        KeyPair { public, secret }
+    }
+
+    pub(crate) fn into_halves(self) -> (PublicKey, SecretKey) {
+        (self.public, self.secret)
+    }
+
     /// The pair of a secret key.
     pub fn derive(secret: SecretKey, primitives: &dyn Primitives) -> KeyPair {
         let public = PublicKey(primitives.public_of(secret.expose()));

@@ -181,7 +181,11 @@ impl Socket {
                 let bits = u8::from(receive) | u8::from(send) << 1;
                 number(bits.into())
             }
-            "MECHANISM" => number(usize::from(self.terms().options.security.name() == "PLAIN")),
+            "MECHANISM" => number(match self.terms().options.security.name() {
+                "PLAIN" => 1,
+                "CURVE" => 2,
+                _ => 0,
+            }),
             "THREAD_SAFE" => OptionValue::Number(1),
             "TOPICS_COUNT" => number(self.state.lock().pattern.topics()),
             "LAST_ENDPOINT" => {

@@ -98,7 +98,7 @@ impl Config {
             heartbeat_ttl: options.heartbeat_ttl,
             message_octets_max: options.message_octets_max,
             message_frames_max: options.message_frames_max,
-            security: options.security.clone(),
+            security: complete(&options.security),
             asks: options.authenticator.is_some() || may_ask_handler(options),
         }
     }
@@ -106,6 +106,15 @@ impl Config {
     /// Is anything asked of a peer?
     fn is_guarded(&self) -> bool {
         self.asks || !matches!(self.security, Security::Null)
+    }
+}
+
+/// A mechanism with all that its handshakes need.
+fn complete(security: &Security) -> Security {
+    match security {
+        #[cfg(feature = "curve")]
+        Security::CurveKeys(keys) => Security::Curve(keys.complete(Arc::new(Dryoc))),
+        security => security.clone(),
     }
 }
 

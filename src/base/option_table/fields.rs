@@ -9,7 +9,6 @@ use super::{
     lens::{as_number, as_octets, as_text, millis, time},
 };
 use crate::base::{
-    auth::Security,
     filter::LocalPeer,
     options::{Keepalive, Linger, Options, Reconnect, ReconnectStop, Verbosity},
     secret::Secret,
@@ -293,31 +292,5 @@ pub(super) fn set_socks_password(
         return Err("SOCKS_USERNAME comes first");
     };
     *known = password;
-    Ok(())
-}
-
-pub(super) fn plain(it: &Options) -> (&[u8], &[u8]) {
-    match &it.security {
-        Security::PlainClient { user, password } => (user, password.expose()),
-        _ => (&[], &[]),
-    }
-}
-
-pub(super) fn set_plain_name(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.security = Security::PlainClient {
-        user: as_octets(value),
-        password: Secret::copy_from(plain(it).1),
-    };
-    Ok(())
-}
-
-pub(super) fn set_plain_password(
-    it: &mut Options,
-    value: &OptionValue,
-) -> Result<(), &'static str> {
-    it.security = Security::PlainClient {
-        user: Bytes::copy_from_slice(plain(it).0),
-        password: Secret::copy_from(&as_octets(value)),
-    };
     Ok(())
 }

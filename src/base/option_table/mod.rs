@@ -13,6 +13,7 @@
 mod fields;
 mod lens;
 mod rows;
+mod security;
 
 use std::fmt::{self, Write};
 

@@ -8,6 +8,7 @@ use super::{
     OptionMoment::{Creation, FirstEndpoint, Live, Never, NextEndpoint},
     OptionRow,
     fields::*,
+    security::*,
 };
 use crate::base::{
     options::Verbosity,
@@ -59,7 +60,6 @@ const PGM: Here = Here::Absent("no PGM, NORM or UDP here");
 const GSSAPI: Here = Here::Absent("no GSSAPI here");
 const VMCI: Here = Here::Absent("no VMCI here");
 const TLS: Here = Here::Absent("no WebSockets here");
-const CURVE: Here = Here::Absent("curve_server and curve_client take keys, with the feature curve");
 const RAW: Here = Here::Absent("no raw TCP here");
 
 const fn field(lens: Lens, how: &'static str) -> Here {
@@ -130,15 +130,19 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Flag(|it| &mut it.ipv6), "ipv6");
     MECHANISM 43 Int Get "libzmq's number" n(0), COUNT, ALL, Never, Here::Call("option");
     PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
-        Here::Absent("plain_server wants a closure that judges");
+        field(Lens::Other(is_plain_server, set_plain_server), "plain_server_by_zap");
     PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
         field(Lens::Other(|it| plain(it).0.into(), set_plain_name), "plain_client");
     PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ALL, NextEndpoint,
         field(Lens::Other(|it| plain(it).1.into(), set_plain_password), "plain_client");
-    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, CURVE;
-    CURVE_PUBLICKEY 48 Octets Both "key" none, (32, 41), ALL, NextEndpoint, CURVE;
-    CURVE_SECRETKEY 49 Octets Both "key" none, (32, 41), ALL, NextEndpoint, CURVE;
-    CURVE_SERVERKEY 50 Octets Both "key" none, (32, 41), ALL, NextEndpoint, CURVE;
+    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+        field(Lens::Other(is_curve_server, set_curve_server), "curve_server");
+    CURVE_PUBLICKEY 48 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
+        field(Lens::Other(curve_public, set_curve_public), "curve_client");
+    CURVE_SECRETKEY 49 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
+        field(Lens::Other(curve_secret, set_curve_secret), "curve_server");
+    CURVE_SERVERKEY 50 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
+        field(Lens::Other(curve_server_key, set_curve_server_key), "curve_client");
     PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, NAMED, Live,
         field(Lens::Flag(|it| &mut it.probe_router), "probe_router");
     REQ_CORRELATE 52 Int Set "yes or no" n(0), COUNT, &[Req], Live,
@@ -148,7 +152,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     CONFLATE 54 Int Both "yes or no" n(0), BIT, CONFLATES, NextEndpoint,
         field(Lens::Flag(|it| &mut it.conflate), "conflate");
     ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
-        Here::Absent("authenticator takes a closure instead");
+        field(Lens::Other(zap_domain, set_zap_domain), "zap_domain");
     ROUTER_HANDOVER 56 Int Set "yes or no" n(0), COUNT, &[Router], Live,
         field(Lens::Flag(|it| &mut it.router_handover), "handover");
     TOS 57 Int Both "IP_TOS" n(0), SHORT, ALL, NextEndpoint,
@@ -204,7 +208,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     BINDTODEVICE 92 Text Both "interface" s(""), (0, 15), ALL, NextEndpoint,
         field(Lens::Text(|it| &mut it.device), "device");
     ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
-        Here::Absent("authenticator takes a closure instead");
+        field(Lens::Flag(|it| &mut it.zap_enforce_domain), "zap_enforce_domain");
     LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Absent("Windows only");
     METADATA 95 Text Set "X-name:value" none, OCTETS, ALL, NextEndpoint,
         field(Lens::Other(last_property, add_property), "property");

@@ -77,6 +77,8 @@ impl Mechanism {
                 let server = plain::Server::begin();
                 (Mechanism::PlainServer(server), Turn::Waits)
             }
+            // Never begun with: see `complete` in the engine.
+            Security::CurveKeys(_) => return Err(protocol(ProtocolError::MechanismMismatch)),
             Security::Curve(curve) => match curve.server {
                 Some(key) => {
                     let client = curve::Client::begin(curve, key, out)?;
