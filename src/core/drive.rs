@@ -25,13 +25,16 @@ impl Socket {
     }
 
     /// Does what was asked for, now or as soon as whoever has the poll set lets go. Readiness is
-    /// left to whoever polls next.
+    /// left to whoever polls next; that may be nobody for long, while the set is leased and idle:
+    /// one peer that floods, and is read as there is room for it, keeps the receiver from ever
+    /// waiting, and would keep all others out.
     fn run_jobs(&self) {
         let Some(mut guard) = self.set.try_lock() else {
             return self.kick();
         };
         let mut bells = Bells::default();
-        let deadline = self.turn(&mut guard, false, &mut bells);
+        let polls = guard.as_ref().is_some_and(|set| set.leased);
+        let deadline = self.turn(&mut guard, polls, &mut bells);
         drop(guard);
         if let Some(net) = self.net.get() {
             self.resume_checks(net);
