@@ -44,7 +44,7 @@ usage: perf ROLE …
 
 pull, router, rep, pub and idle bind, the others connect. Environment: HWM, the marks at both
 ends (1000); NODROP=0, a pub drops for a slow sub instead of waiting for it; CURVE=1 encrypts
-(built with --features curve).";
+(built with --features curve); BATCH, how many messages a pull takes at once.";
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -89,7 +89,10 @@ fn run(words: &[&str]) -> Outcome {
 fn pull(at: &str, load: Load) -> Outcome {
     let pull: Pull = marked(Pull::builder()).build()?;
     pull.bind(at)?;
-    load.receive(|| pull.recv(), Message::octets)
+    match batch() {
+        Some(most) => load.receive_many(|batch| pull.recv_many(batch, most)),
+        None => load.receive(|| pull.recv(), Message::octets),
+    }
 }
 
 fn push(at: &str, load: Load) -> Outcome {
@@ -153,7 +156,10 @@ fn inproc_thr(load: Load) -> Outcome {
         let body = load.body();
         (0..load.count).try_for_each(|_| push.send(&body[..]))
     });
-    load.receive(|| pull.recv(), Message::octets)?;
+    match batch() {
+        Some(most) => load.receive_many(|batch| pull.recv_many(batch, most))?,
+        None => load.receive(|| pull.recv(), Message::octets)?,
+    }
     sender.join().expect("the sender does not panic")?;
     Ok(())
 }
@@ -344,6 +350,25 @@ impl Load {
         Ok(())
     }
 
+    /// Receives all of them, many at once.
+    fn receive_many(
+        self,
+        mut recv: impl FnMut(&mut Vec<Message>) -> Result<usize, RecvError>,
+    ) -> Outcome {
+        let mut batch = Vec::new();
+        let mut received = recv(&mut batch)?;
+        let (first, start) = (received, Instant::now());
+        while received < self.count {
+            batch.clear();
+            received += recv(&mut batch)?;
+        }
+        println!(
+            "msgs/s={:.0} lost=0",
+            rate(received - first, start.elapsed())
+        );
+        Ok(())
+    }
+
     /// Asks all of them, one after the other.
     fn ask(self, req: &Req) -> Outcome {
         let body = self.body();
@@ -369,6 +394,11 @@ impl Load {
             responder.reply(&body[..]);
         }
     }
+}
+
+/// How many messages to take at once, if the environment says so.
+fn batch() -> Option<usize> {
+    env::var("BATCH").ok().and_then(|text| text.parse().ok())
 }
 
 /// Both marks as the environment says, and whether to encrypt.

@@ -198,6 +198,20 @@ impl Owner {
         }
     }
 
+    /// Messages alone, at least one, at most `most`; within the socket's own timeout.
+    pub(super) fn recv_many(
+        &self,
+        into: &mut Vec<Message>,
+        most: usize,
+    ) -> Result<usize, RecvError> {
+        let count = self.socket.recv_more(into, most);
+        if count > 0 || most == 0 {
+            return Ok(count);
+        }
+        into.push(self.recv_message()?);
+        Ok(1 + self.socket.recv_more(into, most - 1))
+    }
+
     /// The next message alone, if it is here.
     #[inline]
     pub(super) fn try_recv_message(&self) -> Result<Message, RecvError> {

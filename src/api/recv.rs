@@ -92,6 +92,47 @@ receives!(
     Req: "The answer to the open request; waits for it."
 );
 
+macro_rules! receives_many {
+    ($($kind:ident),+) => {$(
+        impl $kind {
+            /// Receives what is here, at most `most` messages, onto the end of `into`; waits until
+            /// there is one. Gives how many came. They are those that so many calls of
+            /// [`recv`](Self::recv) would have given, in the same order and as fair, for one entry
+            /// into the socket: for receivers of small messages by the million.
+            ///
+            /// ```
+            /// use hubless::{Pull, Push};
+            ///
+            /// let pull = Pull::new()?;
+            /// pull.bind("inproc://letters")?;
+            /// let push = Push::new()?;
+            /// push.connect("inproc://letters")?;
+            /// push.send_all(["a", "b", "c"])?;
+            ///
+            /// let mut batch = Vec::new();
+            /// assert_eq!(pull.recv_many(&mut batch, 2)?, 2);
+            /// for message in batch.drain(..) {
+            ///     println!("{}", message[0].as_str().unwrap_or("?"));
+            /// }
+            /// assert_eq!(pull.recv_many(&mut batch, 2)?, 1);
+            /// # Ok::<(), hubless::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// As [`recv`](Self::recv); then nothing has come.
+            pub fn recv_many(
+                &self,
+                into: &mut Vec<Message>,
+                most: usize,
+            ) -> Result<usize, RecvError> {
+                self.owner.recv_many(into, most)
+            }
+        }
+    )+};
+}
+
+receives_many!(Pull, Sub, XSub, XPub, Dealer, Pair);
+
 /// Messages one by one, until the socket closes.
 ///
 /// ```

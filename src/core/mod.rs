@@ -1,6 +1,7 @@
 //! Sockets, sessions, dialers and listeners: where the three columns meet.
 
 mod attach;
+mod batch;
 mod bells;
 mod context;
 mod dialer;

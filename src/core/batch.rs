@@ -1,0 +1,27 @@
+//! Receiving many messages in one entry into the socket.
+
+use super::{bells::Bells, socket::Socket};
+use crate::base::message::Message;
+
+impl Socket {
+    /// Receives what has been read already, at most `most` messages, in one entry into the socket.
+    /// Answers how many that are; 0 also if the socket is closed.
+    pub fn recv_more(&self, into: &mut Vec<Message>, most: usize) -> usize {
+        let had = into.len();
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        while into.len() - had < most {
+            let message = match state.recv_plain() {
+                Some(message) => message,
+                None => match state.recv(self, &mut bells) {
+                    Ok(received) => received.message,
+                    Err(_) => break,
+                },
+            };
+            into.push(message);
+        }
+        drop(state);
+        bells.ring(self);
+        into.len() - had
+    }
+}
