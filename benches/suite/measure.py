@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import resource
 import select
 import shutil
@@ -128,7 +129,7 @@ def environment(cell, side, column):
     if cell.subs > 1:
         env['PEERS'] = str(cell.subs)
     if column.mode and cell.raw_side != side:
-        env['MODE'] = column.mode
+        env['BATCH' if column.program == 'hubless' else 'MODE'] = column.mode
     return env
 
 
@@ -225,8 +226,23 @@ def keys(text):
     return dict(word.split('=', 1) for word in lines[-1].split() if '=' in word) if lines else {}
 
 
+def say_lines(command, patience_s, say):
+    """Runs a program that tells `key=value` by the line, and gives what each line told."""
+    try:
+        done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=patience_s)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        say(f'  failed: {error}')
+        return []
+    if done.returncode != 0:
+        say(f'  failed: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}')
+    return [told for line in done.stdout.splitlines() if (told := keys(line))]
+
+
 def run(cell, column, count, patience_s, wrap=None):
     """One run. `wrap` puts words before the command of a side (strace)."""
+    if not re.search(column.cells, cell.name):
+        raise Lacking('the same as its ordinary setting')
     if column.two_cpus and cell.place == 'same':
         raise Lacking('spins: one CPU is not enough')
     wrap = wrap or (lambda side: [])

@@ -5,6 +5,7 @@ like the others; they are shown apart.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ class Column:
     what: str
     sp: bool = False            # speaks nanomsg's SP, not ZMTP
     two_cpus: bool = False      # spins without end, so each side needs a CPU of its own
+    cells: str = ''             # a regular expression: it differs from its ordinary setting there only
 
 
 COLUMNS = [
@@ -41,6 +43,8 @@ COLUMNS = [
     Column('zmqrs-ct', 'zmqrs', 'ct', False, 'the same on a runtime of one thread'),
     Column('nng', 'nng', '', False, 'nng 1.5, SP instead of ZMTP', sp=True),
     Column('floor', 'floor', '', False, 'raw frames on plain sockets; a ring in process'),
+    Column('hubless-batch', 'hubless', '256', True, 'receives up to 256 messages at once (`recv_many`)',
+           cells=r'^thr/'),
     Column('omq-batch', 'omq', 'batch', True, 'receives up to 256 messages at once into storage that is reused'),
     Column('omq-spin', 'omq', 'spin', True, 'spins 50 µs before it blocks'),
     Column('omq-exclusive', 'omq', 'exclusive', True, 'REQ and REP that own their one connection'),
@@ -102,7 +106,19 @@ BUILDERS = {
     'rzmq': build_rust('rzmq', ['rzmq']),
     'zmqrs': build_rust('zmqrs', ['zmqrs']),
     'nng': build_c('nng', 'nng', 'libnng-dev'),
+    'load': build_c('load', 'zmq', 'libzmq3-dev'),
 }
+
+
+def build_bench(name):
+    """One of our own bench programs, built."""
+    words = ['cargo', 'build', '--profile', 'bench', '--bench', name, '--message-format', 'json']
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in done.stdout.splitlines():
+        told = json.loads(line)
+        if told.get('executable') and told['target']['name'] == name:
+            return told['executable']
+    raise Missing(f'{" ".join(words)}:\n{done.stderr.strip()[-1000:]}')
 
 
 def build(programs, say):

@@ -74,6 +74,9 @@ def sections(results, folder, link, deeper=''):
         charts = chart.write_all(results, names, folder)
         parts += folded('Bars, cell by cell', [f'![{name}]({link}{name})' for name in charts])
         parts += reasons(results, names)
+    # They use what is here.
+    from . import load, scale
+    parts += load.sections(results) + scale.sections(results, folder, link)
     return [f'{deeper}{line}' if line.startswith('#') else line for line in parts]
 
 
