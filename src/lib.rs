@@ -84,7 +84,9 @@ pub use base::{
     interest::Interest,
     keys::{KeyPair, PublicKey, SecretKey},
     message::{Frame, Message},
-    option_table::{OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue},
+    option_table::{
+        OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionName, OptionRow, OptionValue,
+    },
     options::{Keepalive, Linger, Reconnect, ReconnectStop, Verbosity},
     rates::Rates,
     secret::Secret,

@@ -150,13 +150,13 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ),
     (
         "SNDHWM",
-        "tests/backpressure.rs",
-        "connecting_first_queues_up_to_the_mark",
+        "tests/option_effects.rs",
+        "marks_move_while_messages_wait",
     ),
     (
         "RCVHWM",
-        "tests/inproc.rs",
-        "the_limit_is_the_sum_of_both_marks",
+        "tests/option_effects.rs",
+        "marks_move_while_messages_wait",
     ),
     ("RCVTIMEO", "tests/options.rs", "waits_change_at_once"),
     ("SNDTIMEO", "tests/options.rs", "waits_change_at_once"),
@@ -341,9 +341,100 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "affinity_chooses_among_the_io_threads",
     ),
     (
+        "RCVMORE",
+        "tests/option_effects.rs",
+        "nothing_more_is_to_come",
+    ),
+    ("FD", "tests/option_effects.rs", "a_number_shows_readiness"),
+    (
+        "USE_FD",
+        "tests/option_effects.rs",
+        "a_listener_is_used_by_its_number",
+    ),
+    (
+        "ROUTER_NOTIFY",
+        "tests/option_effects.rs",
+        "a_router_is_told_who_comes_and_goes",
+    ),
+    (
+        "XPUB_MANUAL_LAST_VALUE",
+        "tests/option_effects.rs",
+        "the_last_value_goes_to_who_asked_last",
+    ),
+    (
+        "IN_BATCH_SIZE",
+        "tests/option_effects.rs",
+        "reads_are_as_small_as_they_are_said_to_be",
+    ),
+    (
+        "OUT_BATCH_SIZE",
+        "src/core/narrow.rs",
+        "no_write_offers_more_than_was_said",
+    ),
+    (
+        "ONLY_FIRST_SUBSCRIBE",
+        "tests/option_effects.rs",
+        "only_the_first_frame_subscribes",
+    ),
+    (
+        "XSUB_VERBOSE_UNSUBSCRIBE",
+        "tests/option_effects.rs",
+        "every_cancellation_is_passed_on",
+    ),
+    (
         "MAX_SOCKETS",
         "tests/options.rs",
         "a_context_has_so_many_sockets",
+    ),
+    (
+        "SOCKET_LIMIT",
+        "tests/context_options.rs",
+        "every_option_of_a_context_holds_what_it_says",
+    ),
+    (
+        "THREAD_PRIORITY",
+        "tests/context_options.rs",
+        "threads_are_favoured",
+    ),
+    (
+        "THREAD_SCHED_POLICY",
+        "tests/context_options.rs",
+        "threads_run_as_they_are_told",
+    ),
+    (
+        "MAX_MSGSZ",
+        "tests/context_options.rs",
+        "no_message_is_larger_than_the_context_lets_it_be",
+    ),
+    (
+        "MSG_T_SIZE",
+        "tests/context_options.rs",
+        "every_option_of_a_context_holds_what_it_says",
+    ),
+    (
+        "THREAD_AFFINITY_CPU_ADD",
+        "tests/context_options.rs",
+        "threads_run_as_they_are_told",
+    ),
+    (
+        "THREAD_AFFINITY_CPU_REMOVE",
+        "tests/context_options.rs",
+        "threads_run_as_they_are_told",
+    ),
+    (
+        "THREAD_NAME_PREFIX",
+        "tests/context_options.rs",
+        "threads_run_as_they_are_told",
+    ),
+    (
+        "ZERO_COPY_RECV",
+        "tests/context_options.rs",
+        "every_option_of_a_context_holds_what_it_says",
+    ),
+    (
+        "BLOCKY",
+        "tests/context_options.rs",
+        "sockets_begin_as_their_context_says",
     ),
 ];
 
@@ -442,12 +533,6 @@ fn built(socket_type: SocketType, name: &str, value: OptionValue) -> Result<(), 
 fn told(socket_type: SocketType, name: &str, value: OptionValue) -> Result<OptionValue, Error> {
     builder!(socket_type, builder => {
         let socket = builder.build()?;
-        if name == "TCP_KEEPALIVE_CNT" || name == "TCP_KEEPALIVE_IDLE" || name == "TCP_KEEPALIVE_INTVL" {
-            socket.set_option("TCP_KEEPALIVE", 1)?;
-        }
-        if name == "SOCKS_PASSWORD" {
-            socket.set_option("SOCKS_USERNAME", "joe")?;
-        }
         socket.set_option(name, value)?;
         socket.option(name)
     })
@@ -463,6 +548,7 @@ fn good(row: &OptionRow) -> OptionValue {
     match (row.name, row.begins_with()) {
         ("RECONNECT_IVL_MAX", _) => 60_000.into(),
         ("HEARTBEAT_TTL", _) => 1_200.into(),
+        ("ONLY_FIRST_SUBSCRIBE", _) => 1.into(),
         ("METADATA", _) => "X-room:7".into(),
         ("TCP_ACCEPT_FILTER", _) => "10.0.0.0/8".into(),
         ("SOCKS_PROXY", _) => "proxy:1080".into(),
@@ -550,6 +636,7 @@ fn every_row_holds_what_it_says() {
                     .as_str()
                     .into(),
             ],
+            false if (least, most) == (i64::MIN, i64::MAX) => Vec::new(),
             false if most == i64::MAX => vec![(least - 1).into()],
             false => vec![(least - 1).into(), (most + 1).into()],
         };
@@ -578,7 +665,8 @@ fn what_was_settled_with_the_first_endpoint_stays() {
             .set_option(row.name, good(row))
             .expect("not yet settled");
         socket.bind("tcp://127.0.0.1:0").expect("to bind");
-        is_refused(socket.set_option(row.name, good(row)), row, "moment");
+        // The I/O thread of which it has become is the first: another one's bit.
+        is_refused(socket.set_option(row.name, 0b10), row, "moment");
     }
     let closed = Dealer::new().expect("a DEALER");
     closed.close(SOON).expect("to close");

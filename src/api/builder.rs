@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     context::Context,
-    sockets::{Dealer, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub},
+    sockets::{Dealer, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub, XSub},
 };
 #[cfg(feature = "curve")]
 use crate::{
@@ -42,6 +42,9 @@ use crate::{
 #[must_use = "a builder makes its socket in `build`"]
 pub struct Builder<S> {
     options: Options,
+    /// Whether these were said: what is not is the context's to say.
+    said_linger: bool,
+    said_ipv6: bool,
     context: Option<Context>,
     kind: PhantomData<fn() -> S>,
 }
@@ -50,6 +53,8 @@ impl<S: TypedSocket> Builder<S> {
     pub(super) fn new() -> Builder<S> {
         Builder {
             options: Options::default(),
+            said_linger: false,
+            said_ipv6: false,
             context: None,
             kind: PhantomData,
         }
@@ -60,9 +65,11 @@ impl<S: TypedSocket> Builder<S> {
     /// # Errors
     /// `InvalidOption` if an option is out of range, `Closed` if the context is, `TooMany` if it
     /// has as many sockets as it may.
-    pub fn build(self) -> Result<S, Error> {
-        self.options.check()?;
+    pub fn build(mut self) -> Result<S, Error> {
         let context = self.context.unwrap_or_else(|| Context::global().clone());
+        let (linger, ipv6) = (self.said_linger, self.said_ipv6);
+        context.inner.begin(&mut self.options, linger, ipv6);
+        self.options.check()?;
         Ok(S::from_core(Socket::new(
             &context.inner,
             S::TYPE,
@@ -70,7 +77,10 @@ impl<S: TypedSocket> Builder<S> {
         )?))
     }
 
-    pub(super) fn options_mut(&mut self) -> &mut Options {
+    /// The options, one of which, of that name, is about to be set.
+    pub(super) fn options_mut(&mut self, name: &str) -> &mut Options {
+        self.said_linger |= name == "LINGER";
+        self.said_ipv6 |= matches!(name, "IPV6" | "IPV4ONLY");
         &mut self.options
     }
 
@@ -96,7 +106,7 @@ impl<S: TypedSocket> Builder<S> {
 
     /// How long a closed or dropped socket goes on delivering. Default one second.
     pub fn linger(mut self, linger: Linger) -> Self {
-        self.options.linger = linger;
+        self.options_mut("LINGER").linger = linger;
         self
     }
 
@@ -194,7 +204,7 @@ impl<S: TypedSocket> Builder<S> {
 
     /// Use IPv6 too. Default false.
     pub fn ipv6(mut self, ipv6: bool) -> Self {
-        self.options.ipv6 = ipv6;
+        self.options_mut("IPV6").ipv6 = ipv6;
         self
     }
 
@@ -387,6 +397,18 @@ impl<S: TypedSocket> Builder<S> {
         self
     }
 
+    /// Octets that are read at one time, large bodies apart. Default: as many as are wanted.
+    pub fn max_read_size(mut self, octets: usize) -> Self {
+        self.options.read_octets_max = octets;
+        self
+    }
+
+    /// Octets that are written at one time. Default: as many as there are.
+    pub fn max_write_size(mut self, octets: usize) -> Self {
+        self.options.write_octets_max = octets;
+        self
+    }
+
     /// After what a connected endpoint is given up.
     pub fn reconnect_stop(mut self, stop: ReconnectStop) -> Self {
         self.options.reconnect_stop = stop;
@@ -448,6 +470,14 @@ options_of_some! {
         "Which subscriptions are shown.";
     (XPub) manual(manual: bool) => xpub_manual = manual,
         "Subscriptions are shown but not applied; `subscribe` applies one to the peer of the last message received.";
+    (XPub) last_value(to_last: bool) => xpub_last_value = to_last,
+        "Manual mode: the first message after a subscription was received goes to that subscriber alone, if it matches: the last value of a topic, for those who come late.";
+    (XSub) verbose_unsubscribe(verbose: bool) => verbose_unsubscribe = verbose,
+        "Tell the publishers of every cancellation, not only of the end of the last subscription to a topic.";
+    (Router) notify_connect(notify: bool) => notify_connect = notify,
+        "Receive an empty message, as if from the peer, when one has come.";
+    (Router) notify_disconnect(notify: bool) => notify_disconnect = notify,
+        "Receive an empty message, as if from the peer, when one has gone, behind all that it sent.";
     (Pub XPub) no_drop(wait: bool) => no_drop = wait,
         "A subscriber at its mark makes the send wait, instead of losing the message. Default false.";
     (Pub XPub) welcome(message: impl Into<Message>) => welcome = Some(message.into()),

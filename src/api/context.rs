@@ -8,7 +8,9 @@ use std::{
 
 use crate::{
     base::{
+        context_options::ContextOptions,
         error::{Error, ErrorKind},
+        option_table::{OptionName, OptionValue},
         options::Linger,
         sync::park::{Parked, Parker},
     },
@@ -51,8 +53,7 @@ impl Context {
     /// A context with other settings.
     pub fn builder() -> ContextBuilder {
         ContextBuilder {
-            io_threads: 1,
-            sockets_max: SOCKETS_MAX,
+            options: ContextOptions::default(),
         }
     }
 
@@ -66,8 +67,47 @@ impl Context {
     #[doc(hidden)]
     pub fn on_metal(metal: Arc<dyn Metal>, io_threads: usize) -> Context {
         Context {
-            inner: core::Context::new(metal, io_threads, SOCKETS_MAX),
+            inner: core::Context::new(
+                metal,
+                ContextOptions {
+                    io_threads,
+                    ..ContextOptions::default()
+                },
+            ),
         }
+    }
+
+    /// Sets an option by libzmq's name or number, to libzmq's value. When it takes effect stands in
+    /// `docs/OPTIONS.md`: for the sockets, or the I/O threads, that are made from now on.
+    ///
+    /// ```
+    /// use hubless::{Context, OptionValue};
+    ///
+    /// let context = Context::new();
+    /// context.set_option("THREAD_NAME_PREFIX", "trading")?;
+    /// context.set_option("IPV6", 1)?;
+    /// assert_eq!(context.option("IO_THREADS")?, OptionValue::Number(1));
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidOption`: no such option, or it is only read; a value of another kind or out of
+    /// range. What the system refuses its threads shows when the first of them is needed: in
+    /// `bind` or `connect`.
+    pub fn set_option<'a>(
+        &self,
+        option: impl Into<OptionName<'a>>,
+        value: impl Into<OptionValue>,
+    ) -> Result<(), Error> {
+        self.inner.set_option(option.into(), &value.into())
+    }
+
+    /// The value of an option, by libzmq's name or number.
+    ///
+    /// # Errors
+    /// `InvalidOption`: no such option, or it is only set.
+    pub fn option<'a>(&self, option: impl Into<OptionName<'a>>) -> Result<OptionValue, Error> {
+        self.inner.option(option.into())
     }
 
     /// Closes every socket of this context and waits until they have delivered what they had
@@ -130,20 +170,19 @@ impl Default for Context {
 /// Settings of a [`Context`].
 #[derive(Clone, Debug)]
 pub struct ContextBuilder {
-    io_threads: usize,
-    sockets_max: usize,
+    options: ContextOptions,
 }
 
 impl ContextBuilder {
     /// How many I/O threads there may be; at least one. Each socket belongs to one of them.
     pub fn io_threads(mut self, count: usize) -> ContextBuilder {
-        self.io_threads = count.max(1);
+        self.options.io_threads = count.max(1);
         self
     }
 
     /// How many sockets may be open at one time.
     pub fn max_sockets(mut self, count: usize) -> ContextBuilder {
-        self.sockets_max = count;
+        self.options.sockets_max = count;
         self
     }
 
@@ -151,10 +190,7 @@ impl ContextBuilder {
     pub fn build(self) -> Context {
         let metal = Arc::new(MioMetal::new());
         Context {
-            inner: core::Context::new(metal, self.io_threads, self.sockets_max),
+            inner: core::Context::new(metal, self.options),
         }
     }
 }
-
-/// Sockets a context may have unless it is told otherwise.
-const SOCKETS_MAX: usize = 65_535;

@@ -9,19 +9,14 @@ use super::{
 };
 use crate::base::{
     endpoint::{Endpoint, IntoEndpoint},
-    error::{Error, ErrorKind},
+    error::Error,
     message::Message,
-    option_table::{OptionRow, OptionValue},
+    option_table::{OptionName, OptionRow, OptionValue},
     options::{Linger, Verbosity},
 };
 
-/// The row of that name.
-fn row(name: &str) -> Result<&'static OptionRow, Error> {
-    OptionRow::named(name).ok_or_else(|| Error::new(ErrorKind::InvalidOption, name))
-}
-
 impl<S: TypedSocket> Builder<S> {
-    /// Sets an option by libzmq's name, to libzmq's value: times are milliseconds, yes and no are
+    /// Sets an option by libzmq's name or number, to libzmq's value: times are milliseconds, yes and no are
     /// 1 and 0. `docs/OPTIONS.md` has them all, and the call of ours for each.
     ///
     /// ```
@@ -36,9 +31,13 @@ impl<S: TypedSocket> Builder<S> {
     /// # Errors
     /// `InvalidOption`: no such option, one that cannot act here, is another type's, or is no
     /// setting (as `SUBSCRIBE`); a value of another kind or out of range.
-    pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Result<Self, Error> {
-        let row = row(name)?;
-        if row.set(self.options_mut(), S::TYPE, &value.into())? {
+    pub fn option<'a>(
+        mut self,
+        option: impl Into<OptionName<'a>>,
+        value: impl Into<OptionValue>,
+    ) -> Result<Self, Error> {
+        let row = OptionRow::find(option.into())?;
+        if row.set(self.options_mut(row.name), S::TYPE, &value.into())? {
             return Ok(self);
         }
         Err(row.wrong("it is told to a socket that exists"))
@@ -90,27 +89,31 @@ macro_rules! changeable {
                 self.owner.change(|options| options.linger = linger)
             }
 
-            /// Sets an option by libzmq's name, to libzmq's value. When it takes effect stands in
+            /// Sets an option by libzmq's name or number, to libzmq's value. When it takes effect stands in
             /// `docs/OPTIONS.md`: at once, or for what is bound and connected from now on.
             ///
             /// # Errors
             /// `InvalidOption`: no such option, one that cannot act here, is another type's, is
             /// only read, or is settled already; a value of another kind or out of range.
             /// `Closed`.
-            pub fn set_option(
+            pub fn set_option<'a>(
                 &self,
-                name: &str,
+                option: impl Into<OptionName<'a>>,
                 value: impl Into<OptionValue>,
             ) -> Result<(), Error> {
-                self.owner.socket.set_option(row(name)?, &value.into())
+                let row = OptionRow::find(option.into())?;
+                self.owner.socket.set_option(row, &value.into())
             }
 
-            /// The value of an option, by libzmq's name.
+            /// The value of an option, by libzmq's name or number.
             ///
             /// # Errors
             /// `InvalidOption`: no such option, or it cannot be read here.
-            pub fn option(&self, name: &str) -> Result<OptionValue, Error> {
-                self.owner.socket.option(row(name)?)
+            pub fn option<'a>(
+                &self,
+                option: impl Into<OptionName<'a>>,
+            ) -> Result<OptionValue, Error> {
+                self.owner.socket.option(OptionRow::find(option.into())?)
             }
         }
     )+};
@@ -138,6 +141,14 @@ changeable_of_some! {
         "Which subscriptions are shown from now on.";
     (XPub) set_manual(manual: bool) => xpub_manual = manual,
         "Whether subscriptions are only shown, and `subscribe` applies them. Those that were made stay.";
+    (XPub) set_last_value(to_last: bool) => xpub_last_value = to_last,
+        "Whether, in manual mode, the first message after a subscription goes to that subscriber alone.";
+    (XSub) set_verbose_unsubscribe(verbose: bool) => verbose_unsubscribe = verbose,
+        "Whether the publishers are told of every cancellation.";
+    (Router) set_notify_connect(notify: bool) => notify_connect = notify,
+        "Whether an empty message is received of each peer that comes.";
+    (Router) set_notify_disconnect(notify: bool) => notify_disconnect = notify,
+        "Whether an empty message is received of each peer that goes.";
     (Pub XPub) set_no_drop(wait: bool) => no_drop = wait,
         "Whether a subscriber at its mark makes the send wait, instead of losing the message.";
     (Pub XPub) set_welcome(message: Option<Message>) => welcome = message,

@@ -89,7 +89,9 @@ impl Socket {
     /// As [`new`](Socket::new).
     pub fn like_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket, Error> {
         let mut options = Options::default();
-        let acts = |row: &&OptionRow| row.ours.is_some() && row.is_for(socket_type);
+        // How much is read and written at one time is about speed alone, and stays ours.
+        let speed = |row: &OptionRow| row.name.ends_with("_BATCH_SIZE");
+        let acts = |row: &&OptionRow| row.ours.is_some() && row.is_for(socket_type) && !speed(row);
         for row in OptionRow::of_sockets().iter().filter(acts) {
             if let OptionDefault::Number(number) = row.default {
                 // What is only read stays ours.
@@ -105,8 +107,9 @@ impl Socket {
     fn with_options(
         context: &Context,
         kind: SocketType,
-        options: Options,
+        mut options: Options,
     ) -> Result<Socket, Error> {
+        context.inner.begin(&mut options, false, false);
         let socket = core::Socket::new(&context.inner, kind, options)?;
         Ok(Socket {
             owner: Owner::new(socket),

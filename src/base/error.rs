@@ -48,12 +48,16 @@ pub enum ErrorKind {
     NameTooLong,
     /// Descriptors, sockets or threads have run out.
     TooMany,
+    /// None of the context's I/O threads may serve the socket: it has none, or affinity leaves none.
+    NoThread,
     /// The socket or its context is closed.
     Closed,
     /// The time given has passed.
     TimedOut,
     /// It would have to wait.
     Full,
+    /// A message is larger than its context lets messages be.
+    TooLarge,
     /// No peer of that routing id.
     Unroutable,
     /// The peer that held the request is gone.
@@ -124,8 +128,10 @@ impl ErrorKind {
             ErrorKind::PermissionDenied => libc::EACCES,
             ErrorKind::NameTooLong => libc::ENAMETOOLONG,
             ErrorKind::TooMany => libc::EMFILE,
+            ErrorKind::NoThread => ZMQ_HAUSNUMERO + 54,
             ErrorKind::Closed => ZMQ_HAUSNUMERO + 53,
             ErrorKind::TimedOut | ErrorKind::Full => libc::EAGAIN,
+            ErrorKind::TooLarge => libc::EMSGSIZE,
             ErrorKind::Unroutable => libc::EHOSTUNREACH,
             ErrorKind::PeerLost => libc::ECONNRESET,
             ErrorKind::WrongState => ZMQ_HAUSNUMERO + 51,
@@ -145,9 +151,11 @@ impl ErrorKind {
             ErrorKind::PermissionDenied => "permission denied",
             ErrorKind::NameTooLong => "name too long",
             ErrorKind::TooMany => "too many open descriptors, sockets or threads",
+            ErrorKind::NoThread => "no I/O thread may serve it",
             ErrorKind::Closed => "closed",
             ErrorKind::TimedOut => "timed out",
             ErrorKind::Full => "would have to wait",
+            ErrorKind::TooLarge => "larger than messages may be",
             ErrorKind::Unroutable => "no peer of that routing id",
             ErrorKind::PeerLost => "the peer that was asked is gone",
             ErrorKind::WrongState => "not possible in this state",
@@ -185,9 +193,10 @@ impl From<ErrorKind> for Error {
 impl From<ErrorKind> for io::ErrorKind {
     fn from(kind: ErrorKind) -> io::ErrorKind {
         match kind {
-            ErrorKind::InvalidEndpoint | ErrorKind::InvalidOption | ErrorKind::NameTooLong => {
-                io::ErrorKind::InvalidInput
-            }
+            ErrorKind::InvalidEndpoint
+            | ErrorKind::InvalidOption
+            | ErrorKind::NameTooLong
+            | ErrorKind::TooLarge => io::ErrorKind::InvalidInput,
             ErrorKind::UnknownTransport => io::ErrorKind::Unsupported,
             ErrorKind::AddressInUse => io::ErrorKind::AddrInUse,
             ErrorKind::AddressNotAvailable => io::ErrorKind::AddrNotAvailable,
@@ -199,7 +208,9 @@ impl From<ErrorKind> for io::ErrorKind {
             ErrorKind::Unroutable => io::ErrorKind::HostUnreachable,
             ErrorKind::PeerLost => io::ErrorKind::ConnectionReset,
             ErrorKind::Interrupted => io::ErrorKind::Interrupted,
-            ErrorKind::TooMany | ErrorKind::WrongState | ErrorKind::Io => io::ErrorKind::Other,
+            ErrorKind::TooMany | ErrorKind::NoThread | ErrorKind::WrongState | ErrorKind::Io => {
+                io::ErrorKind::Other
+            }
         }
     }
 }
@@ -227,6 +238,8 @@ impl From<Error> for io::Error {
 pub enum SendError {
     /// `try_send`: no peer has room now, or there is no peer.
     Full(Message),
+    /// Larger than its context lets messages be (option `MAX_MSGSZ`).
+    TooLarge(Message),
     /// `send_timeout`: no peer had room in time.
     TimedOut(Message),
     /// ROUTER: no peer of that routing id.
@@ -244,6 +257,7 @@ impl SendError {
     pub fn into_message(self) -> Message {
         match self {
             SendError::Full(message)
+            | SendError::TooLarge(message)
             | SendError::TimedOut(message)
             | SendError::Unroutable(message)
             | SendError::WrongState(message)
@@ -256,6 +270,7 @@ impl SendError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             SendError::Full(_) => ErrorKind::Full,
+            SendError::TooLarge(_) => ErrorKind::TooLarge,
             SendError::TimedOut(_) => ErrorKind::TimedOut,
             SendError::Unroutable(_) => ErrorKind::Unroutable,
             SendError::WrongState(_) => ErrorKind::WrongState,

@@ -1,6 +1,7 @@
 //! The ground floor: words that every room uses.
 
 pub mod auth;
+pub mod context_options;
 pub mod endpoint;
 mod endpoint_parse;
 pub mod error;

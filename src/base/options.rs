@@ -91,6 +91,14 @@ pub struct Options {
     pub socks_proxy: Option<String>,
     /// The name and password shown to it.
     pub socks_login: Option<(Bytes, Secret)>,
+    /// What was said by libzmq's numbers, and is not all in the fields above.
+    pub told: Told,
+    /// The number of a descriptor that listens: the next binds use it instead of a new socket.
+    pub use_fd: Option<i32>,
+    /// Octets that one read takes at most, large bodies apart; 0: as many as are wanted.
+    pub read_octets_max: usize,
+    /// Octets that one write offers at most; 0: as many as there are.
+    pub write_octets_max: usize,
     /// What our READY says besides: names beginning with `X-`, and their values.
     pub properties: Vec<(String, Bytes)>,
     /// DEALER, ROUTER: the first message to each new peer.
@@ -103,6 +111,10 @@ pub struct Options {
     pub mandatory: bool,
     /// ROUTER: what to do with a newcomer that calls itself as somebody already here.
     pub router_handover: bool,
+    /// ROUTER: receive an empty message, as if from the peer, when one has come.
+    pub notify_connect: bool,
+    /// ROUTER: and when one has gone.
+    pub notify_disconnect: bool,
     /// ROUTER, DEALER, REQ: send an empty message to each new peer.
     pub probe_router: bool,
     /// REQ: number each request on the wire, so that late answers are recognised.
@@ -113,6 +125,10 @@ pub struct Options {
     pub xpub_verbosity: Verbosity,
     /// XPUB: subscriptions are shown but not applied; the application says which count.
     pub xpub_manual: bool,
+    /// XPUB in manual mode: the first message after a notice goes to its sender alone.
+    pub xpub_last_value: bool,
+    /// XSUB: every cancellation is passed on, not only that of the last subscription to a topic.
+    pub verbose_unsubscribe: bool,
     /// PUB, XPUB: a full subscriber makes the send wait instead of losing the message.
     pub no_drop: bool,
     /// PUB, XPUB: the first message for each new subscriber.
@@ -168,17 +184,25 @@ impl Default for Options {
             accept_local: Vec::new(),
             socks_proxy: None,
             socks_login: None,
+            told: Told::default(),
+            use_fd: None,
+            read_octets_max: 0,
+            write_octets_max: 0,
             properties: Vec::new(),
             hello: None,
             disconnect_message: None,
             hiccup_message: None,
             mandatory: true,
             router_handover: false,
+            notify_connect: false,
+            notify_disconnect: false,
             probe_router: false,
             req_correlate: false,
             req_relaxed: false,
             xpub_verbosity: Verbosity::First,
             xpub_manual: false,
+            xpub_last_value: false,
+            verbose_unsubscribe: false,
             no_drop: false,
             welcome: None,
             invert_matching: false,
@@ -293,6 +317,19 @@ impl Options {
         let value = Bytes::copy_from_slice(value);
         self.properties.push((name.to_owned(), value));
     }
+}
+
+/// What was said by libzmq's numbers one by one, in whatever order, and makes sense together.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Waits before reconnecting, the first and the longest: milliseconds.
+    pub reconnect: Option<(i64, i64)>,
+    /// Times of keep-alive probes: idle and interval, seconds.
+    pub probe_times: (Option<Duration>, Option<Duration>),
+    /// And how many.
+    pub probe_count: Option<u32>,
+    /// A password for the SOCKS5 proxy that has no name yet.
+    pub socks_password: Option<Secret>,
 }
 
 /// Octets of all properties: a READY must be small enough for every peer's handshake.

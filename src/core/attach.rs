@@ -185,6 +185,7 @@ impl Socket {
             state.follow(self, bells);
             return Err(reason);
         }
+        state.note_arrival(self, key, bells);
         let mut first = Vec::new();
         for topic in state.pattern.subscriptions() {
             encode_subscription(newcomer.revision, true, &topic, &mut first);

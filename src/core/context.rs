@@ -11,13 +11,16 @@ use std::{
 
 use super::{
     socket::Socket,
+    terms::may_serve,
     wait::{Place, Waiters},
 };
 use crate::{
     base::{
+        context_options::ContextOptions,
         endpoint::Host,
         error::{Error, ErrorKind},
-        options::Linger,
+        option_table::{OptionName, OptionRow, OptionValue},
+        options::{Linger, Options},
         sync::{AtomicU64, Mutex, Ordering, Rank, park::Parker},
         tuning,
     },
@@ -27,8 +30,7 @@ use crate::{
 /// Sockets that share reactors and inproc names.
 pub struct Context {
     pub(super) metal: Arc<dyn Metal>,
-    io_threads: usize,
-    sockets_max: usize,
+    options: Mutex<ContextOptions>,
     serial: AtomicU64,
     registry: Mutex<Registry>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Waiting {
 
 impl Context {
     /// A context on this metal. Its reactors are made when first needed.
-    pub fn new(metal: Arc<dyn Metal>, io_threads: usize, sockets_max: usize) -> Arc<Context> {
+    pub fn new(metal: Arc<dyn Metal>, options: ContextOptions) -> Arc<Context> {
         let registry = Registry {
             reactors: Vec::new(),
             sockets: Vec::new(),
@@ -64,8 +66,7 @@ impl Context {
         };
         Arc::new(Context {
             metal,
-            io_threads: io_threads.max(1),
-            sockets_max,
+            options: Mutex::new(Rank::Leaf, options),
             serial: AtomicU64::new(1),
             registry: Mutex::new(Rank::Registry, registry),
         })
@@ -76,6 +77,40 @@ impl Context {
         &self.metal
     }
 
+    /// The options as they stand now.
+    pub fn options(&self) -> ContextOptions {
+        self.options.lock().clone()
+    }
+
+    /// Sets an option of libzmq's.
+    ///
+    /// # Errors
+    /// `InvalidOption`: there is none, it cannot act here or is only read; a value of another kind,
+    /// or out of range.
+    pub fn set_option(&self, option: OptionName<'_>, value: &OptionValue) -> Result<(), Error> {
+        let row = OptionRow::find_of_context(option, true)?;
+        row.set_of_context(&mut self.options.lock(), value)
+    }
+
+    /// The value of an option of libzmq's.
+    ///
+    /// # Errors
+    /// `InvalidOption`: there is none, or it is only set.
+    pub fn option(&self, option: OptionName<'_>) -> Result<OptionValue, Error> {
+        OptionRow::find_of_context(option, false)?.value_of_context(&self.options.lock())
+    }
+
+    /// Has a socket's options begin as the context says, but for what was said of them already.
+    pub fn begin(&self, options: &mut Options, said_linger: bool, said_ipv6: bool) {
+        let ContextOptions { lingers, ipv6, .. } = self.options();
+        if !lingers && !said_linger {
+            options.linger = Linger::Drop;
+        }
+        if ipv6 && !said_ipv6 {
+            options.ipv6 = true;
+        }
+    }
+
     /// A number never given before.
     pub(super) fn next_serial(&self) -> u64 {
         self.serial.fetch_add(1, Ordering::Relaxed)
@@ -83,11 +118,12 @@ impl Context {
 
     /// Takes a socket in.
     pub(super) fn enter(&self, socket: &Arc<Socket>) -> Result<(), Error> {
+        let sockets_max = self.options.lock().sockets_max;
         let mut registry = self.registry.lock();
         if registry.closed {
             return Err(Error::new(ErrorKind::Closed, "the context"));
         }
-        if registry.sockets.len() >= self.sockets_max {
+        if registry.sockets.len() >= sockets_max {
             return Err(Error::new(ErrorKind::TooMany, "sockets in this context"));
         }
         registry.sockets.push(Arc::downgrade(socket));
@@ -117,25 +153,31 @@ impl Context {
 
     /// The reactor with the fewest sockets, among those whose bit is in `affinity` (0: all).
     /// Reactors are made up to the number of I/O threads.
-    pub(super) fn reactor(&self, affinity: u64) -> io::Result<Handle> {
-        let fits = |number: usize| affinity == 0 || (number < 64 && affinity >> number & 1 == 1);
+    ///
+    /// # Errors
+    /// `NoThread` if there is none among them; what the system says about a new thread.
+    pub(super) fn reactor(&self, affinity: u64) -> Result<(usize, Handle), Error> {
+        let fits = |number: usize| may_serve(affinity, number);
+        let failed = |error| Error::from_io("an I/O thread", error);
+        let ContextOptions {
+            io_threads,
+            threads,
+            ..
+        } = self.options();
         let mut registry = self.registry.lock();
         let made = registry.reactors.len();
-        let last = (made..self.io_threads).any(fits);
+        let last = (made..io_threads).any(fits);
         let here = (0..made).any(fits);
         if !last && !here {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "affinity: none of the context's I/O threads",
-            ));
+            return Err(ErrorKind::NoThread.into());
         }
-        while registry.reactors.len() < self.io_threads && last {
+        while registry.reactors.len() < io_threads && last {
             let number = registry.reactors.len();
-            let (reactor, handle) = Reactor::new(Arc::clone(&self.metal))?;
-            self.metal.run(reactor)?;
+            let (reactor, handle) = Reactor::new(Arc::clone(&self.metal)).map_err(failed)?;
+            self.metal.run(reactor, &threads).map_err(failed)?;
             registry.reactors.push(handle.clone());
             if fits(number) {
-                return Ok(handle);
+                return Ok((number, handle));
             }
         }
         let least = registry
@@ -144,8 +186,8 @@ impl Context {
             .enumerate()
             .filter(|(number, _)| fits(*number))
             .min_by_key(|(_, handle)| handle.load())
-            .map(|(_, handle)| handle.clone());
-        least.ok_or_else(|| io::ErrorKind::NotFound.into())
+            .map(|(number, handle)| (number, handle.clone()));
+        least.ok_or_else(|| ErrorKind::NoThread.into())
     }
 
     /// Gives `socket` a name, and whoever waits under it.
@@ -302,7 +344,7 @@ impl Drop for Context {
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context")
-            .field("io_threads", &self.io_threads)
+            .field("options", &self.options())
             .finish_non_exhaustive()
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     base::{
         endpoint::{Endpoint, Host, IpcEndpoint, Port},
         event::{EventKind, Reason},
+        message::Message,
         options::{Options, Reconnect},
         time::Time,
         tuning,
@@ -506,10 +507,12 @@ impl Dialer {
             || reconnect == Reconnect::Never
             || (reconnect_stop.handshake_failed && fault.in_handshake)
             || (reconnect_stop.lost && session.link.is_serving());
-        let hiccup = &socket.terms().options.hiccup_message;
+        let terms = socket.terms();
         // A peer that comes and goes must not fill a lane that nobody reads.
-        let hiccup = hiccup.as_ref().filter(|_| self.lanes.1.room() > 0);
-        session.leave_word(socket, hiccup, bells);
+        let has_room = |_: &&Message| self.lanes.1.room() > 0;
+        session.leave_word(socket, terms.departure().filter(has_room), bells);
+        let hiccup = terms.options.hiccup_message.as_ref();
+        session.leave_word(socket, hiccup.filter(has_room), bells);
         session.end(socket, &fault.reason, immediate || stops, bells);
         if immediate {
             self.peer = None;

@@ -78,20 +78,21 @@ impl Socket {
         let failed = |error| Error::from_io(endpoint.to_string(), error);
         let terms = self.terms();
         let address = self.bind_address(endpoint, terms.options.ipv6)?;
-        self.net().map_err(failed)?;
-        let acceptor = self
-            .context
-            .metal
-            .listen(&address, &terms.options)
-            .map_err(|error| {
-                let mut bells = Bells::default();
-                let again = |code| std::io::Error::from_raw_os_error(code);
-                let told = error.raw_os_error().map_or(error.kind().into(), again);
-                let told = Arc::new(told);
-                self.tell(EventKind::BindFailed(told), endpoint, None, &mut bells);
-                bells.ring(self);
-                failed(error)
-            })?;
+        self.net()?;
+        let metal = &self.context.metal;
+        let listening = match terms.options.use_fd {
+            Some(number) => metal.adopt_numbered(number, &terms.options),
+            None => metal.listen(&address, &terms.options),
+        };
+        let acceptor = listening.map_err(|error| {
+            let mut bells = Bells::default();
+            let again = |code| std::io::Error::from_raw_os_error(code);
+            let told = error.raw_os_error().map_or(error.kind().into(), again);
+            let told = Arc::new(told);
+            self.tell(EventKind::BindFailed(told), endpoint, None, &mut bells);
+            bells.ring(self);
+            failed(error)
+        })?;
         Ok(self.begin_listening(acceptor, Some(endpoint), terms))
     }
 
@@ -104,7 +105,7 @@ impl Socket {
         if !self.is_open() {
             return Err(Error::new(ErrorKind::Closed, "a listener"));
         }
-        self.net().map_err(failed)?;
+        self.net()?;
         let terms = self.terms();
         let acceptor = self.context.metal.adopt(listener, &terms.options);
         Ok(self.begin_listening(acceptor.map_err(failed)?, None, terms))
@@ -157,8 +158,7 @@ impl Socket {
             self.note_end(id, endpoint, endpoint, false, Some(peer));
             return Ok(Connected { endpoint: id });
         }
-        self.net()
-            .map_err(|error| Error::from_io(endpoint.to_string(), error))?;
+        self.net()?;
         let shared = Arc::new(endpoint.clone());
         let terms = self.terms();
         let lanes = terms.network_lanes();
@@ -460,28 +460,30 @@ impl Socket {
     }
 
     /// Goes out of the process: takes a place on a reactor, and a poll set.
-    fn net(&self) -> std::io::Result<&Net> {
+    fn net(&self) -> Result<&Net, Error> {
         if let Some(net) = self.net.get() {
             return Ok(net);
         }
-        let reactor = self.context.reactor(self.terms().options.affinity)?;
+        let failed = |error| Error::from_io("a selector", error);
+        let (io_thread, reactor) = self.context.reactor(self.terms().options.affinity)?;
         let mut guard = self.set.lock();
         if let Some(net) = self.net.get() {
             return Ok(net);
         }
-        let me = self.me.upgrade().ok_or(std::io::ErrorKind::NotConnected)?;
-        let selector = self.context.metal.selector()?;
-        let alarm: Arc<dyn Alarm> = Arc::new(Ringer(selector.bell()?));
+        let me = self.me.upgrade().ok_or(ErrorKind::Closed)?;
+        let selector = self.context.metal.selector().map_err(failed)?;
+        let alarm: Arc<dyn Alarm> = Arc::new(Ringer(selector.bell().map_err(failed)?));
         let key = reactor.adopt(me);
         if let Err(error) = reactor.watch(key, selector.source()) {
             reactor.release(key);
-            return Err(error);
+            return Err(failed(error));
         }
         *guard = Some(PollSet::new(selector));
         drop(guard);
         Ok(self.net.get_or_init(|| Net {
             reactor,
             key,
+            io_thread,
             alarm,
         }))
     }

@@ -139,7 +139,7 @@ impl Socket {
         theirs.attached[their_key].came_in = true;
         theirs.attached[their_key].info = Some(info(self, &endpoint));
         let identity = named(self.socket_type, &ours.options);
-        let ready = theirs.inproc_ready(binder, their_key, &identity);
+        let ready = theirs.inproc_ready(binder, their_key, &identity, &mut their_bells);
         if ready.is_err() {
             // Gone before anybody knew of it: nothing is to be told.
             theirs.attached[their_key].wire = Wire::None;
@@ -190,7 +190,7 @@ impl Socket {
                 state.attached[key].wire = wire;
                 state.attached[key].info = Some(info(binder, &endpoint));
                 let identity = named(binder.socket_type, &bound.options);
-                let ready = state.inproc_ready(self, key, &identity);
+                let ready = state.inproc_ready(self, key, &identity, &mut bells);
                 match ready {
                     Ok(()) => {
                         state.connected(key, now);
@@ -280,7 +280,7 @@ impl Socket {
 }
 
 /// The mark of a lane between two sockets of one process.
-fn sum(sender: usize, receiver: usize) -> usize {
+pub(super) fn sum(sender: usize, receiver: usize) -> usize {
     if sender == 0 || receiver == 0 {
         0
     } else {

@@ -18,6 +18,7 @@ mod lease;
 mod link;
 mod listener;
 mod monitor;
+mod narrow;
 mod places;
 mod pollset;
 mod seal;

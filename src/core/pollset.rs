@@ -309,8 +309,9 @@ impl PollSet {
             Fare::More => return Fate::More,
         };
         self.unregister(accepted.session.link.stream.source());
-        let goodbye = &socket.terms().options.disconnect_message;
-        accepted.session.leave_word(socket, goodbye.as_ref(), bells);
+        let (terms, session) = (socket.terms(), &accepted.session);
+        session.leave_word(socket, terms.departure(), bells);
+        session.leave_word(socket, terms.options.disconnect_message.as_ref(), bells);
         accepted.session.end(socket, &fault.reason, true, bells);
         Fate::Ends
     }

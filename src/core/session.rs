@@ -19,6 +19,7 @@ use super::{
     attach::Newcomer,
     bells::Bells,
     link::{Flushed, Link},
+    narrow::Narrow,
     socket::Socket,
     terms::Terms,
     zap::Inquiry,
@@ -52,6 +53,8 @@ pub(super) struct Session {
     /// Messages that came with the last read, and their octets on average.
     decoded: usize,
     message_octets: usize,
+    /// Octets that one read takes at most.
+    read_octets_max: usize,
     /// Reading has stopped until the lane has room.
     stopped: bool,
     /// The terms of its endpoint.
@@ -98,6 +101,8 @@ impl Session {
         now: Time,
     ) -> Session {
         let ends = stream.ends();
+        let options = &terms.options;
+        let stream = Narrow::over(stream, options.write_octets_max);
         let info = PeerInfo {
             local: ends.local,
             remote: ends.remote,
@@ -115,6 +120,10 @@ impl Session {
             leftover_taken: 0,
             decoded: 0,
             message_octets: 0,
+            read_octets_max: match options.read_octets_max {
+                0 => usize::MAX,
+                octets => octets,
+            },
             stopped: false,
             terms: Arc::clone(terms),
             question: None,
@@ -268,12 +277,13 @@ impl Session {
     /// How many octets to read: about as many as the lane has room for, so that little is left
     /// over and has to be kept.
     fn read_limit(&self) -> usize {
-        match self.message_octets {
+        let wanted = match self.message_octets {
             0 => tuning::READ_OCTETS,
             octets => octets
                 .saturating_mul(self.received.room())
                 .clamp(tuning::READ_OCTETS_MIN, tuning::READ_OCTETS),
-        }
+        };
+        wanted.min(self.read_octets_max)
     }
 
     /// What a read has come to: octets, nothing now (`None`), or the end.

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     base::{
+        context_options::ContextOptions,
         endpoint::Endpoint,
         error::{Error, RecvError, SendError},
         event::PeerInfo,
@@ -93,6 +94,8 @@ pub(super) struct Net {
     pub(super) reactor: Handle,
     /// Our key with the reactor.
     pub(super) key: usize,
+    /// The number of its thread.
+    pub(super) io_thread: usize,
     /// Ends a poll of our set.
     pub(super) alarm: Arc<dyn Alarm>,
 }
@@ -141,6 +144,10 @@ impl Socket {
         options: Options,
     ) -> Result<Arc<Socket>, Error> {
         let random = context.metal.random();
+        let ContextOptions {
+            sent_octets_max, ..
+        } = context.options();
+        let limit = Some(sent_octets_max).filter(|octets| *octets < i32::MAX as usize);
         let socket = Arc::new_cyclic(|me| Socket {
             me: me.clone(),
             context: Arc::clone(context),
@@ -155,7 +162,10 @@ impl Socket {
                     | SocketType::XPub
             ),
             publishes: matches!(socket_type, SocketType::Pub | SocketType::XPub),
-            state: Biased::new(Rank::Socket, State::new(socket_type, &options, random)),
+            state: Biased::new(
+                Rank::Socket,
+                State::new(socket_type, &options, limit, random),
+            ),
             standing: Standing::new(socket_type, options),
             announcing: Mutex::new(Rank::Announce, ()),
             set: Mutex::new(Rank::PollSet, None),
@@ -215,7 +225,7 @@ impl Socket {
         let result = state.send(self, to, &message, &mut bells);
         drop(state);
         bells.ring(self);
-        result.map_err(|refusal| refused(refusal, message))
+        result.map_err(|refusal| refusal.with(message))
     }
 
     /// Sends by the short way, if it can go that way now. False: nothing was done, the long one
@@ -281,7 +291,7 @@ impl Socket {
                 *message = None;
                 Poll::Ready(Ok(()))
             }
-            Err(refusal) => Poll::Ready(Err(refused(refusal, message.take().unwrap_or_default()))),
+            Err(refusal) => Poll::Ready(Err(refusal.with(message.take().unwrap_or_default()))),
         }
     }
 
@@ -303,6 +313,9 @@ impl Socket {
     pub fn reply(&self, route: &Route, message: &Message) -> bool {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
+        if state.is_too_large(message) {
+            return false;
+        }
         let State {
             pattern,
             peers,
@@ -531,15 +544,6 @@ impl Socket {
     /// A new monitor.
     pub fn monitor(&self) -> Arc<Queue> {
         self.hub.watch()
-    }
-}
-
-fn refused(refusal: Refused, message: Message) -> SendError {
-    match refusal {
-        Refused::By(Refusal::Full) => SendError::Full(message),
-        Refused::By(Refusal::Unroutable) => SendError::Unroutable(message),
-        Refused::By(Refusal::Busy | Refusal::WrongState) => SendError::WrongState(message),
-        Refused::Closed => SendError::Closed(message),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     base::{
-        error::RecvError,
+        error::{RecvError, SendError},
         event::EventKind,
         interest::Interest,
         message::{Frame, Message},
@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// Open, and nobody wants to know of each call: messages may take the short way.
     plain: bool,
+    /// Octets of the largest message that is sent, if that is said: then none takes the short way.
+    sent_octets_max: Option<usize>,
     /// Blocking calls are refused: see [`interrupt`](super::interrupt).
     pub(super) interrupted: bool,
     /// Messages handed to the application, ever.
@@ -83,11 +85,30 @@ pub(super) enum Phase {
 #[derive(Clone, Copy)]
 pub(super) enum Refused {
     By(Refusal),
+    TooLarge,
     Closed,
 }
 
+impl Refused {
+    /// As an error that gives the message back.
+    pub(super) fn with(self, message: Message) -> SendError {
+        match self {
+            Refused::By(Refusal::Full) => SendError::Full(message),
+            Refused::By(Refusal::Unroutable) => SendError::Unroutable(message),
+            Refused::By(Refusal::Busy | Refusal::WrongState) => SendError::WrongState(message),
+            Refused::TooLarge => SendError::TooLarge(message),
+            Refused::Closed => SendError::Closed(message),
+        }
+    }
+}
+
 impl State {
-    pub(super) fn new(socket_type: SocketType, options: &Options, random: u64) -> State {
+    pub(super) fn new(
+        socket_type: SocketType,
+        options: &Options,
+        sent_octets_max: Option<usize>,
+        random: u64,
+    ) -> State {
         State {
             pattern: Pattern::new(socket_type, options, random),
             peers: Peers::new(),
@@ -101,7 +122,8 @@ impl State {
             sweeps: 0,
             eager: true,
             phase: Phase::Open,
-            plain: true,
+            plain: sent_octets_max.is_none(),
+            sent_octets_max,
             interrupted: false,
             received: 0,
             ends: Ends::default(),
@@ -114,7 +136,14 @@ impl State {
 
     /// To be called after what decides upon the short way has changed.
     pub(super) fn settle_ways(&mut self) {
-        self.plain = self.phase == Phase::Open && !self.interrupted && !self.watchers.are_steady();
+        let noted = self.interrupted || self.watchers.are_steady();
+        self.plain = self.phase == Phase::Open && !noted && self.sent_octets_max.is_none();
+    }
+
+    /// Is it larger than messages may be?
+    pub(super) fn is_too_large(&self, message: &Message) -> bool {
+        self.sent_octets_max
+            .is_some_and(|most| message.octets() > most)
     }
 
     #[inline]
@@ -127,6 +156,9 @@ impl State {
     ) -> Result<(), Refused> {
         if self.phase != Phase::Open {
             return Err(Refused::Closed);
+        }
+        if self.is_too_large(message) {
+            return Err(Refused::TooLarge);
         }
         let nothing;
         let message = if message.is_empty() {

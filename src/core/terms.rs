@@ -8,18 +8,27 @@
 //!     └──► the pattern, under the socket's lock
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use super::{
+    attach::Wire,
     bells::Bells,
+    inproc::sum,
+    signal::Signal,
     socket::Socket,
     state::{Phase, State},
 };
 use crate::{
     base::{
         error::{Error, ErrorKind},
+        message::{Frame, Message},
         option_table::{Here, OptionMoment, OptionRow, OptionValue},
         options::Options,
         socket_type::SocketType,
@@ -34,6 +43,8 @@ use crate::{
 pub(super) struct Terms {
     pub(super) options: Options,
     pub(super) config: Arc<engine::Config>,
+    /// What a ROUTER receives from a peer that has come or gone, if it wants to know.
+    notice: Message,
 }
 
 /// Where a socket keeps its terms.
@@ -45,6 +56,8 @@ pub(super) struct Standing {
     recv_timeout: AtomicU64,
     /// The name of the next peer that is connected.
     next_name: Mutex<Option<Bytes>>,
+    /// Shows readiness to those who asked for a descriptor's number.
+    shown: OnceLock<(Arc<Signal>, OwnedFd)>,
 }
 
 impl Standing {
@@ -54,6 +67,7 @@ impl Standing {
             recv_timeout: AtomicU64::new(nanos(options.recv_timeout)),
             terms: Mutex::new(Rank::Leaf, Arc::new(Terms::new(socket_type, options))),
             next_name: Mutex::new(Rank::Leaf, None),
+            shown: OnceLock::new(),
         }
     }
 }
@@ -64,7 +78,13 @@ impl Terms {
         Terms {
             config: Arc::new(config),
             options,
+            notice: Message::from(Frame::empty()),
         }
+    }
+
+    /// What is received as if from a peer that has gone.
+    pub(super) fn departure(&self) -> Option<&Message> {
+        self.options.notify_disconnect.then_some(&self.notice)
     }
 }
 
@@ -107,6 +127,8 @@ impl Socket {
         change(&mut options)?;
         options.check()?;
         state.pattern.adopt(&options);
+        let marks = |options: &Options| (options.send_hwm, options.recv_hwm);
+        let moved = marks(&options) != marks(&self.terms().options);
         let Standing {
             terms,
             send_timeout,
@@ -115,7 +137,12 @@ impl Socket {
         } = &self.standing;
         send_timeout.store(nanos(options.send_timeout), Ordering::Relaxed);
         recv_timeout.store(nanos(options.recv_timeout), Ordering::Relaxed);
-        *terms.lock() = Arc::new(Terms::new(self.socket_type, options));
+        let fresh = Arc::new(Terms::new(self.socket_type, options));
+        *terms.lock() = Arc::clone(&fresh);
+        if moved {
+            state.move_marks(self, &fresh.options, &mut bells);
+            state.follow(self, &mut bells);
+        }
         // What was refused may be taken now.
         state.wake_one_of_each(&mut bells);
         drop(state);
@@ -130,8 +157,13 @@ impl Socket {
     /// any more; a value of another kind or out of range. `Closed`.
     pub fn set_option(&self, row: &OptionRow, value: &OptionValue) -> Result<(), Error> {
         row.check(self.socket_type, value)?;
-        if row.moment == OptionMoment::FirstEndpoint && self.net.get().is_some() {
-            return Err(row.wrong("it was settled with the first bind or connect"));
+        if let (OptionMoment::FirstEndpoint, Some(net), &OptionValue::Number(mask)) =
+            (row.moment, self.net.get(), value)
+        {
+            // All of a socket is served by one thread, which it got with its first endpoint.
+            if !may_serve(mask as u64, net.io_thread) {
+                return Err(row.wrong("it was settled with the first bind or connect"));
+            }
         }
         let octets = match value {
             OptionValue::Octets(octets) => octets.clone(),
@@ -187,6 +219,8 @@ impl Socket {
                 _ => 0,
             }),
             "THREAD_SAFE" => OptionValue::Number(1),
+            "RCVMORE" => OptionValue::Number(0),
+            "FD" => OptionValue::Number(self.shown()?.into()),
             "TOPICS_COUNT" => number(self.state.lock().pattern.topics()),
             "LAST_ENDPOINT" => {
                 let last = self.state.lock().ends.last();
@@ -197,6 +231,20 @@ impl Socket {
         })
     }
 
+    /// The number of a descriptor that is readable while there is something to receive.
+    fn shown(&self) -> Result<i32, Error> {
+        if let Some((_, descriptor)) = self.standing.shown.get() {
+            return Ok(descriptor.as_raw_fd());
+        }
+        let me = self.me.upgrade().ok_or(ErrorKind::Closed)?;
+        let failed = |error| Error::from_io("a descriptor of readiness", error);
+        let made = Signal::new(&me).map_err(failed)?;
+        if let Err((late, _)) = self.standing.shown.set(made) {
+            late.end();
+        }
+        self.shown()
+    }
+
     /// The name that the next peer is to have, if one was set.
     pub(super) fn take_next_name(&self) -> Option<Bytes> {
         self.standing.next_name.lock().take()
@@ -204,6 +252,32 @@ impl Socket {
 }
 
 impl State {
+    /// The marks of all lanes are these from now on; over inproc the other side's are added.
+    fn move_marks(&mut self, socket: &Socket, options: &Options, bells: &mut Bells) {
+        let keys: Vec<usize> = self.peers.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let other = match &self.attached[key].wire {
+                Wire::Remote { socket, .. } => socket.upgrade(),
+                _ => None,
+            };
+            let theirs = other.map(|other| other.terms());
+            let (out, received) = match theirs.as_ref().map(|terms| &terms.options) {
+                Some(theirs) => (
+                    sum(options.send_hwm, theirs.recv_hwm),
+                    sum(theirs.send_hwm, options.recv_hwm),
+                ),
+                None => (options.send_hwm, options.recv_hwm),
+            };
+            let peer = &mut self.peers[key];
+            if peer.out.set_hwm(out) {
+                self.writable(socket, key, bells);
+            }
+            if self.peers[key].window.lane().set_hwm(received) {
+                self.follow_credit(key, bells);
+            }
+        }
+    }
+
     /// A peer's handshake is done: it takes its place, and is greeted over inproc. (Elsewhere
     /// the greeting goes before all that is queued.)
     ///
@@ -214,6 +288,7 @@ impl State {
         socket: &Socket,
         key: usize,
         identity: &Bytes,
+        bells: &mut Bells,
     ) -> Result<(), crate::base::event::Reason> {
         self.with_pattern(|pattern, peers, effects| {
             pattern.ready(peers, key, identity, effects)?;
@@ -222,8 +297,41 @@ impl State {
                 effects.pushed.push((key, accepted));
             }
             Ok(())
-        })
+        })?;
+        self.note_arrival(socket, key, bells);
+        Ok(())
     }
+
+    /// ROUTER: a peer has come, which is received as an empty message of it, if that is wanted. A
+    /// peer that comes and goes does not fill a lane that nobody reads.
+    pub(super) fn note_arrival(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+        let terms = socket.terms();
+        if terms.options.notify_connect {
+            self.leave_word(key, &terms.notice, bells);
+        }
+    }
+
+    /// Has a message received as if a peer had sent it, if there is room.
+    fn leave_word(&mut self, key: usize, word: &Message, bells: &mut Bells) {
+        let lane = Arc::clone(self.peers[key].window.lane());
+        if lane.room() > 0 && lane.push_batch(&mut VecDeque::from([word.clone()])) {
+            self.readable(key, bells);
+        }
+    }
+
+    /// ROUTER: a peer of this process goes, and leaves word.
+    pub(super) fn note_departure(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+        let terms = socket.terms();
+        let goodbye = terms.options.disconnect_message.as_ref();
+        for word in terms.departure().into_iter().chain(goodbye) {
+            self.leave_word(key, word, bells);
+        }
+    }
+}
+
+/// May the I/O thread of that number serve a socket with this affinity?
+pub(super) fn may_serve(affinity: u64, io_thread: usize) -> bool {
+    affinity == 0 || (io_thread < 64 && affinity >> io_thread & 1 == 1)
 }
 
 /// A time as an atomic has it; [`u64::MAX`] is for ever.

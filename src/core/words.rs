@@ -71,7 +71,12 @@ impl Socket {
             Word::Answered => {}
             Word::Readable => state.readable(key, &mut bells),
             Word::Writable => state.writable(self, key, &mut bells),
-            Word::Gone => self.peer_gone(&mut state, key, &mut bells),
+            Word::Gone => {
+                if !state.peers[key].gone {
+                    state.note_departure(self, key, &mut bells);
+                }
+                self.peer_gone(&mut state, key, &mut bells);
+            }
             Word::Subscription { .. } if state.peers[key].gone => {}
             Word::Subscription { subscribe, topic } => {
                 let heard = state.handle_subscription(self, key, &topic, subscribe, &mut bells);

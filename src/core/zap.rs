@@ -133,7 +133,7 @@ impl Socket {
             remote: endpoint.to_string(),
             ..PeerInfo::default()
         }));
-        let ready = state.inproc_ready(handler, key, &bytes::Bytes::new());
+        let ready = state.inproc_ready(handler, key, &bytes::Bytes::new(), &mut bells);
         if ready.is_ok() {
             state.connected(key, now);
             state.readable(key, &mut bells);

@@ -43,6 +43,8 @@ pub struct Publish {
     last: Option<(usize, u64)>,
     /// Whom the message at hand goes to.
     chosen: Vec<usize>,
+    /// Manual mode: the message after a notice goes to that peer alone.
+    last_value: bool,
     /// The full subscriber for which the last send was refused.
     stuck: Option<usize>,
     /// XPUB.
@@ -75,6 +77,7 @@ impl Publish {
             notices: Notices::new(options.topic_octets_max),
             last: None,
             chosen: Vec::new(),
+            last_value: shows && options.xpub_last_value,
             stuck: None,
             shows,
             verbosity: options.xpub_verbosity,
@@ -231,7 +234,12 @@ impl Publish {
     /// Finds out whom a message goes to.
     fn choose(&mut self, topic: &[u8]) {
         self.chosen.clear();
-        self.topics.matches(topic, |key| self.chosen.push(key));
+        let only = self.only();
+        self.topics.matches(topic, |key| {
+            if only.is_none_or(|only| only == key) {
+                self.chosen.push(key);
+            }
+        });
         if self.invert {
             self.chosen.sort_unstable();
             let matching = std::mem::take(&mut self.chosen);
@@ -239,6 +247,13 @@ impl Publish {
                 .filter(|key| self.subscribers[*key].ready && matching.binary_search(key).is_err());
             self.chosen = others.collect();
         }
+    }
+
+    /// The one peer that a message may go to: the one whose notice was just received.
+    fn only(&self) -> Option<usize> {
+        let (key, serial) = self.last.filter(|_| self.last_value && self.manual)?;
+        let subscriber = self.subscribers[key];
+        (subscriber.ready && subscriber.serial == serial).then_some(key)
     }
 
     /// Sends to whom [`choose`](Publish::choose) says, or with `no_drop` to nobody at all.
@@ -258,6 +273,9 @@ impl Publish {
         }
         for &key in &self.chosen {
             push(peers, key, message, effects);
+        }
+        if self.last_value {
+            self.last = None;
         }
         Ok(())
     }
@@ -316,7 +334,7 @@ impl Rules for Publish {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        if self.no_drop || self.invert {
+        if self.no_drop || self.invert || self.last_value {
             return self.send_chosen(peers, message, effects);
         }
         self.topics
@@ -347,6 +365,7 @@ impl Rules for Publish {
     fn adopt(&mut self, options: &Options) {
         self.verbosity = options.xpub_verbosity;
         self.manual = self.shows && options.xpub_manual;
+        self.last_value = self.shows && options.xpub_last_value;
         self.no_drop = options.no_drop;
         self.stuck = self.stuck.filter(|_| options.no_drop);
         self.invert = options.invert_matching;

@@ -23,6 +23,8 @@ pub struct Subscribe {
     /// XSUB.
     raw: bool,
     invert: bool,
+    /// XSUB: peers are told of every cancellation.
+    verbose: bool,
 }
 
 impl Subscribe {
@@ -33,6 +35,7 @@ impl Subscribe {
             publishers: Turns::new(),
             raw: socket_type == SocketType::XSub,
             invert: options.invert_matching,
+            verbose: options.verbose_unsubscribe,
         }
     }
 
@@ -54,7 +57,7 @@ impl Subscribe {
             self.subscriptions.subscribe(topic);
             true
         } else {
-            self.subscriptions.cancel(topic) == Some(true)
+            self.subscriptions.cancel(topic) == Some(true) || self.verbose
         }
     }
 
@@ -93,6 +96,7 @@ impl Rules for Subscribe {
 
     fn adopt(&mut self, options: &Options) {
         self.invert = options.invert_matching;
+        self.verbose = options.verbose_unsubscribe;
     }
 
     fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {

@@ -163,6 +163,14 @@ impl Draft {
         self.credit + self.withheld == 0 && self.ask(wait) == Err(Refused::Full)
     }
 
+    /// Changes the mark. Answers whether the writer must be rung.
+    pub fn set_hwm(&mut self, hwm: usize) -> bool {
+        self.publish();
+        // What it was granted was granted by the old mark.
+        self.credit = 0;
+        self.lane.set_hwm(hwm)
+    }
+
     /// Messages accepted and not yet done with.
     pub fn queued(&self) -> u64 {
         self.lane.queued() + self.framed.messages()

@@ -37,6 +37,7 @@ pub struct Lane {
 struct Inner {
     queue: Queue,
     hwm: u64,
+    lowered: bool,
     conflate: bool,
     /// Messages accepted, ever.
     written: u64,
@@ -88,6 +89,7 @@ impl Lane {
         let inner = Inner {
             queue,
             hwm: hwm as u64,
+            lowered: false,
             conflate,
             written: 0,
             taken: 0,
@@ -252,9 +254,8 @@ impl Lane {
         full
     }
 
-    /// Queues subscriptions, in front of the messages that still wait; they count against no
-    /// mark. Dropped while the lane is not open, since all of them are said once it opens.
-    /// Answers whether it took them.
+    /// Queues subscriptions, before the messages that wait; they count against no mark. Answers
+    /// whether it took them: not while it is closed, for all of them are said once it opens.
     pub fn push_subscription(&self, octets: &[u8]) -> bool {
         match &mut self.inner.lock().queue {
             Queue::Octets {
@@ -326,10 +327,12 @@ impl Lane {
         inner.pass_credit()
     }
 
-    /// As [`credit`](Lane::credit), for the counters only: the writer learns nothing.
-    pub(super) fn note_taken(&self, taken: u64) {
+    /// As [`credit`](Lane::credit), for the counters. The writer learns of it only if all is taken
+    /// and the mark was lowered: the reader's steps may be too large for it.
+    pub(super) fn note_taken(&self, taken: u64, all: bool) -> bool {
         let mut inner = self.inner.lock();
         inner.taken = taken + inner.dropped + inner.lost;
+        all && inner.lowered && inner.pass_credit()
     }
 
     /// The reader has done with `taken` messages, ever, and throws the rest away: `unread` that
@@ -441,7 +444,7 @@ impl Lane {
 
     // ---- both
 
-    /// May messages be framed by a [`Draft`](super::Draft) before they come here?
+    /// May a [`Draft`](super::Draft) frame messages before they come here?
     pub(super) fn takes_drafts(&self) -> bool {
         let inner = self.inner.lock();
         !inner.conflate && matches!(inner.queue, Queue::Octets { .. })
@@ -466,6 +469,7 @@ impl Lane {
     /// Changes the mark. Answers whether the writer must be rung.
     pub fn set_hwm(&self, hwm: usize) -> bool {
         let mut inner = self.inner.lock();
+        inner.lowered |= hwm > 0 && (inner.hwm == 0 || (hwm as u64) < inner.hwm);
         inner.hwm = hwm as u64;
         inner.credited = inner.credited.min(inner.taken);
         inner.pass_credit()

@@ -79,10 +79,10 @@ impl Window {
         self.popped += 1;
         self.until_due -= 1;
         self.timed_at = None;
-        let ring = self.until_due == 0 && self.settle_due();
+        let mut ring = self.until_due == 0 && self.settle_due();
         if self.messages.is_empty() {
             // The writer's counters are to be right once all is read; its credit is not due.
-            self.lane.note_taken(self.popped);
+            ring |= self.lane.note_taken(self.popped, true);
         }
         (Some(message), ring)
     }
@@ -157,7 +157,7 @@ impl Window {
 
     /// The lane's counters, exact to the message.
     pub fn stats(&self) -> LaneStats {
-        self.lane.note_taken(self.popped);
+        self.lane.note_taken(self.popped, false);
         let octets = self.messages.iter().map(|message| message.octets() as u64);
         let mut stats = self.lane.stats();
         stats.queued_octets += octets.sum::<u64>();

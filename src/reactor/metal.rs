@@ -25,7 +25,7 @@ use std::{
 };
 
 use super::Reactor;
-use crate::base::{options::Options, time::Time};
+use crate::base::{context_options::ThreadOptions, options::Options, time::Time};
 
 /// What names a source of readiness: a file descriptor, or the simulator's number for one.
 pub type SourceId = i32;
@@ -94,6 +94,15 @@ pub trait Metal: Send + Sync + fmt::Debug + 'static {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// As [`adopt`](Metal::adopt), by its number: it is not taken over, but shared.
+    ///
+    /// # Errors
+    /// As [`adopt`](Metal::adopt); or there is no descriptor of that number.
+    fn adopt_numbered(&self, number: i32, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        let _ = (number, options);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Listens.
     ///
     /// # Errors
@@ -108,12 +117,12 @@ pub trait Metal: Send + Sync + fmt::Debug + 'static {
     /// The addresses of a network interface, by its name; empty if there is none of that name.
     fn interface(&self, name: &str) -> Vec<SocketAddr>;
 
-    /// Runs `reactor` until it says that it is done: on a thread of its own, or whenever the
-    /// owner of a manual metal says so.
+    /// Runs `reactor` until it says that it is done: on a thread of its own, which is as `thread`
+    /// says, or whenever the owner of a manual metal says so.
     ///
     /// # Errors
-    /// When a thread cannot be had.
-    fn run(&self, reactor: Reactor) -> io::Result<()>;
+    /// When a thread cannot be had, or not such a one.
+    fn run(&self, reactor: Reactor, thread: &ThreadOptions) -> io::Result<()>;
 }
 
 /// What to call when a name has been looked up.

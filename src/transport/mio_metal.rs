@@ -6,7 +6,7 @@ use std::{
     hint, io,
     net::SocketAddr,
     os::fd::OwnedFd,
-    sync::Once,
+    sync::{Once, mpsc},
     thread,
     time::Instant,
 };
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     base::{
+        context_options::ThreadOptions,
         options::Options,
         sync::{AtomicU64, AtomicUsize, Ordering, biased::offer_barrier},
         time::Time,
@@ -137,6 +138,10 @@ impl Metal for MioMetal {
         tcp::adopt(socket, options)
     }
 
+    fn adopt_numbered(&self, number: i32, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        self.adopt(sys::duplicate(number)?, options)
+    }
+
     fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Acceptor>> {
         match at {
             Address::Tcp(at) => tcp::listen(*at, options),
@@ -152,16 +157,36 @@ impl Metal for MioMetal {
         interfaces::addresses(name)
     }
 
-    fn run(&self, mut reactor: Reactor) -> io::Result<()> {
+    fn run(&self, mut reactor: Reactor, thread: &ThreadOptions) -> io::Result<()> {
         let number = self.reactors.fetch_add(1, Ordering::Relaxed);
-        thread::Builder::new()
-            .name(format!("hubless-io-{number}"))
-            .spawn(move || {
-                sys::block_signals();
-                sys::sharpen_timers();
-                while reactor.turn(None) {}
-            })?;
-        Ok(())
+        let name = match &*thread.name_prefix {
+            "" => format!("hubless-io-{number}"),
+            prefix => format!("{prefix}/io-{number}"),
+        };
+        let builder = thread::Builder::new().name(name);
+        let mut work = move || {
+            sys::block_signals();
+            sys::sharpen_timers();
+            while reactor.turn(None) {}
+        };
+        if !thread.say_something() {
+            builder.spawn(work)?;
+            return Ok(());
+        }
+        // Only the thread itself can be told, and whoever asked for it wants to know.
+        let (tell, told) = mpsc::sync_channel(1);
+        let thread = thread.clone();
+        builder.spawn(move || {
+            let settled = sys::settle_thread(&thread);
+            let runs = settled.is_ok();
+            // Who started us waits for this.
+            let _ = tell.send(settled);
+            if runs {
+                work();
+            }
+        })?;
+        told.recv()
+            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
     }
 }
 
@@ -215,7 +240,9 @@ mod tests {
         for number in 0..2 {
             let (tx, rx) = mpsc::channel();
             let (reactor, handle) = Reactor::new(metal.clone()).expect("descriptors are left");
-            metal.run(reactor).expect("threads are left");
+            metal
+                .run(reactor, &ThreadOptions::default())
+                .expect("threads are left");
             let key = handle.adopt(Arc::new(Witness(tx)));
             for _ in 0..2 {
                 handle.kick(key);

@@ -6,12 +6,14 @@ use std::{
     ffi::CStr,
     io, mem,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     ptr,
     time::Duration,
 };
 
 use socket2::Socket;
+
+use crate::base::context_options::ThreadOptions;
 
 /// Receives at most `limit` octets to the end of `into`, which grows to hold `limit` more.
 /// The octets are written into spare capacity, so nothing is zeroed first.
@@ -97,6 +99,21 @@ pub(super) fn share(poll: &mio::Poll) -> io::Result<OwnedFd> {
     ours.try_clone_to_owned()
 }
 
+/// A second descriptor of what has this number, closed on exec. The first one stays its owner's.
+///
+/// # Errors
+/// If there is none of that number, or descriptors have run out.
+pub(super) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes numbers only and touches no memory of ours; a number that is
+    // nobody's is refused.
+    let ours = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0) };
+    if ours < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(ours) })
+}
+
 /// Asks the kernel to end this thread's waits on time, instead of up to 50 µs later so that it
 /// can join wake-ups: the sweep of small writes is of that length itself.
 pub(super) fn sharpen_timers() {
@@ -107,6 +124,61 @@ pub(super) fn sharpen_timers() {
         // refused, waits are merely less precise.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack_nanos) };
     }
+}
+
+/// Gives this thread its processors, policy and priority.
+///
+/// # Errors
+/// What the system says: no such processor or policy, no right to it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn settle_thread(options: &ThreadOptions) -> io::Result<()> {
+    let done = |outcome: libc::c_int| match outcome {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    };
+    if !options.processors.is_empty() {
+        const PROCESSORS_MAX: usize = 8 * size_of::<libc::cpu_set_t>();
+        // SAFETY: a processor set is plain data, and empty when zeroed.
+        let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
+        for processor in &options.processors {
+            if *processor >= PROCESSORS_MAX {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            // SAFETY: the number was found to lie within the set.
+            unsafe { libc::CPU_SET(*processor, &mut set) };
+        }
+        // SAFETY: the pointer is to that live local, whose size is told; 0 is this thread.
+        done(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) })?;
+    }
+    if options.policy.is_none() && options.priority.is_none() {
+        return Ok(());
+    }
+    // SAFETY: it takes a number and gives one; 0 is this thread.
+    let now = unsafe { libc::sched_getscheduler(0) };
+    let policy = options.policy.unwrap_or(now);
+    let real_time = matches!(policy, libc::SCHED_FIFO | libc::SCHED_RR);
+    let priority = options.priority.unwrap_or(0);
+    // SAFETY: the parameter is plain data, of which all fields are set here or may be zero.
+    let mut parameter: libc::sched_param = unsafe { mem::zeroed() };
+    // The other policies know no priority but 0.
+    parameter.sched_priority = if real_time { priority } else { 0 };
+    // SAFETY: the pointer is to that live local; 0 is this thread.
+    done(unsafe { libc::sched_setscheduler(0, policy, &parameter) })?;
+    if !real_time && priority > 0 {
+        // SAFETY: it takes numbers only; 0 is this thread.
+        done(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICEST) })?;
+    }
+    Ok(())
+}
+
+/// The most that a thread can be favoured under a policy without priorities.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NICEST: libc::c_int = -20;
+
+/// See above.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn settle_thread(_: &ThreadOptions) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Leaves all signals that are sent to the process to the application's own threads. Those that

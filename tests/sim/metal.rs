@@ -15,7 +15,7 @@ use std::{
 use hubless::{
     Time,
     internals::{
-        base::options::Options,
+        base::{context_options::ThreadOptions, options::Options},
         reactor::{
             Reactor,
             metal::{
@@ -117,7 +117,7 @@ impl Metal for SimMetal {
         }
     }
 
-    fn run(&self, reactor: Reactor) -> io::Result<()> {
+    fn run(&self, reactor: Reactor, _: &ThreadOptions) -> io::Result<()> {
         lock(&self.reactors).push(reactor);
         Ok(())
     }

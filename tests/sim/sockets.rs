@@ -6,7 +6,10 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use hubless::{
     Endpoint, ErrorKind, LaneStats, Message, Reconnect, RecvError, SendError, SocketType,
     internals::{
-        base::options::{Linger, Options},
+        base::{
+            context_options::ContextOptions,
+            options::{Linger, Options},
+        },
         core::{Context, Place, Socket as Core, To},
         pattern::Received,
     },
@@ -29,7 +32,14 @@ impl Node {
     pub fn new(world: &World) -> Node {
         let reactors = world.dice().between(1, 2) as usize;
         Node {
-            context: Context::new(world.metal(), reactors, 100),
+            context: Context::new(
+                world.metal(),
+                ContextOptions {
+                    io_threads: reactors,
+                    sockets_max: 100,
+                    ..ContextOptions::default()
+                },
+            ),
         }
     }
 

@@ -127,7 +127,7 @@ fn a_reactor_runs_when_it_is_kicked_and_when_its_time_has_come() {
         again: Time::START + SECOND * 5,
     });
     let key = handle.adopt(tenant.clone());
-    world.metal().run(reactor).unwrap();
+    world.metal().run(reactor, &Default::default()).unwrap();
     let world_ = world.clone();
     world.spawn("checks", async move {
         let driven = || tenant.driven.load(Ordering::Relaxed);

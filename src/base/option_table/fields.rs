@@ -1,6 +1,6 @@
 //! Fields of the options that are no plain number or text at libzmq: each read, then set.
 
-use std::time::Duration;
+use std::{mem::discriminant, time::Duration};
 
 use bytes::Bytes;
 
@@ -14,8 +14,9 @@ use crate::base::{
     secret::Secret,
 };
 
+/// All 64 bits, of which the last is the sign here.
 pub(super) fn set_affinity(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.affinity = as_number(value).unsigned_abs();
+    it.affinity = as_number(value) as u64;
     Ok(())
 }
 
@@ -36,31 +37,45 @@ pub(super) fn set_linger(it: &mut Options, value: &OptionValue) -> Result<(), &'
     Ok(())
 }
 
+/// The first wait and the longest, milliseconds: as they were said, if they still hold.
 pub(super) fn reconnect(it: &Options) -> (i64, i64) {
-    match it.reconnect {
-        Reconnect::Never => (-1, 0),
-        Reconnect::Backoff { min, max } => (millis(min), millis(max)),
+    match (it.told.reconnect, it.reconnect) {
+        (Some(told), now) if waits(told) == now => told,
+        (_, Reconnect::Never) => (-1, 0),
+        (_, Reconnect::Backoff { min, max }) => (millis(min), millis(max)),
     }
 }
 
-pub(super) fn set_reconnect(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.reconnect = match (time(as_number(value)), it.reconnect) {
-        (None, _) => Reconnect::Never,
-        (Some(min), _) if min.is_zero() => Reconnect::Never,
-        (Some(min), Reconnect::Never) => Reconnect::Backoff { min, max: min },
-        (Some(min), Reconnect::Backoff { max, .. }) => Reconnect::Backoff {
-            min,
-            max: max.max(min),
+/// What libzmq means by them: nothing below 1 ms, no growth if the longest is 0, and the longest
+/// wins.
+fn waits((first, longest): (i64, i64)) -> Reconnect {
+    match (time(first), time(longest)) {
+        (Some(first), Some(longest)) if !first.is_zero() => Reconnect::Backoff {
+            min: if longest.is_zero() {
+                first
+            } else {
+                first.min(longest)
+            },
+            max: if longest.is_zero() { first } else { longest },
         },
-    };
+        _ => Reconnect::Never,
+    }
+}
+
+fn set_waits(it: &mut Options, told: (i64, i64)) {
+    it.told.reconnect = Some(told);
+    it.reconnect = waits(told);
+}
+
+pub(super) fn set_reconnect(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    let (_, longest) = reconnect(it);
+    set_waits(it, (as_number(value), longest));
     Ok(())
 }
 
 pub(super) fn set_reconnect_max(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let longest = time(as_number(value)).unwrap_or_default();
-    if let Reconnect::Backoff { min, max } = &mut it.reconnect {
-        *max = longest.max(*min);
-    }
+    let (first, _) = reconnect(it);
+    set_waits(it, (first, as_number(value)));
     Ok(())
 }
 
@@ -84,46 +99,51 @@ pub(super) fn keepalive(it: &Options) -> OptionValue {
     })
 }
 
+/// On, off, or as the system is set. The times of probes may be said before or after.
 pub(super) fn set_keepalive(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    it.keepalive = match (as_number(value), it.keepalive) {
-        (0, _) => Keepalive::Off,
-        (1, on @ Keepalive::On { .. }) => on,
-        (1, _) => Keepalive::On {
-            idle: None,
-            interval: None,
-            count: None,
+    let ((idle, interval), count) = known_probes(it);
+    it.told.probe_times = (idle, interval);
+    it.told.probe_count = count;
+    it.keepalive = match as_number(value) {
+        0 => Keepalive::Off,
+        1 => Keepalive::On {
+            idle,
+            interval,
+            count,
         },
         _ => Keepalive::System,
     };
     Ok(())
 }
 
-/// Idle and interval in seconds, and count; -1 what the system says.
-pub(super) fn probes(it: &Options) -> (i64, i64, i64) {
+/// The times of probes, and their count, whether or not probes are sent.
+fn known_probes(it: &Options) -> ((Option<Duration>, Option<Duration>), Option<u32>) {
     match it.keepalive {
         Keepalive::On {
             idle,
             interval,
             count,
-        } => {
-            let seconds = |time: Option<Duration>| time.map_or(-1, |time| time.as_secs() as i64);
-            (
-                seconds(idle),
-                seconds(interval),
-                count.map_or(-1, i64::from),
-            )
-        }
-        _ => (-1, -1, -1),
+        } => ((idle, interval), count),
+        _ => (it.told.probe_times, it.told.probe_count),
     }
 }
 
-/// The times of probes say something only where probes are sent.
-const NO_PROBES: &str = "TCP_KEEPALIVE must be 1 first";
+/// Idle and interval in seconds, and count; -1 what the system says.
+pub(super) fn probes(it: &Options) -> (i64, i64, i64) {
+    let seconds = |time: Option<Duration>| time.map_or(-1, |time| time.as_secs() as i64);
+    let ((idle, interval), count) = known_probes(it);
+    (
+        seconds(idle),
+        seconds(interval),
+        count.map_or(-1, i64::from),
+    )
+}
 
 pub(super) fn set_probe_idle(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    match &mut it.keepalive {
-        Keepalive::On { idle, .. } => *idle = seconds(value)?,
-        _ => return unless_none(value),
+    let time = seconds(value)?;
+    it.told.probe_times.0 = time;
+    if let Keepalive::On { idle, .. } = &mut it.keepalive {
+        *idle = time;
     }
     Ok(())
 }
@@ -132,29 +152,27 @@ pub(super) fn set_probe_interval(
     it: &mut Options,
     value: &OptionValue,
 ) -> Result<(), &'static str> {
-    match &mut it.keepalive {
-        Keepalive::On { interval, .. } => *interval = seconds(value)?,
-        _ => return unless_none(value),
+    let time = seconds(value)?;
+    it.told.probe_times.1 = time;
+    if let Keepalive::On { interval, .. } = &mut it.keepalive {
+        *interval = time;
     }
     Ok(())
 }
 
 pub(super) fn set_probe_count(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    match &mut it.keepalive {
-        Keepalive::On { count, .. } => *count = u32::try_from(as_number(value)).ok(),
-        _ => return unless_none(value),
+    let told = match as_number(value) {
+        0 => return Err("at least one probe"),
+        number => u32::try_from(number).ok(),
+    };
+    it.told.probe_count = told;
+    if let Keepalive::On { count, .. } = &mut it.keepalive {
+        *count = told;
     }
     Ok(())
 }
 
-pub(super) fn unless_none(value: &OptionValue) -> Result<(), &'static str> {
-    if as_number(value) < 0 {
-        return Ok(());
-    }
-    Err(NO_PROBES)
-}
-
-pub(super) fn seconds(value: &OptionValue) -> Result<Option<Duration>, &'static str> {
+fn seconds(value: &OptionValue) -> Result<Option<Duration>, &'static str> {
     match as_number(value) {
         0 => Err("at least one second"),
         number => Ok(u64::try_from(number).ok().map(Duration::from_secs)),
@@ -239,29 +257,35 @@ pub(super) fn add_network(it: &mut Options, value: &OptionValue) -> Result<(), &
     Ok(())
 }
 
-pub(super) fn last_local(it: &Options) -> OptionValue {
-    OptionValue::Number(match it.accept_local.last() {
+/// The last process, user or group that was named, or -1.
+pub(super) fn last_local(it: &Options, kind: LocalPeer) -> OptionValue {
+    let same = |peer: &&LocalPeer| discriminant(*peer) == discriminant(&kind);
+    OptionValue::Number(match it.accept_local.iter().rev().find(same) {
         None => -1,
         Some(LocalPeer::Process(pid)) => (*pid).into(),
         Some(LocalPeer::User(id) | LocalPeer::Group(id)) => (*id).into(),
     })
 }
 
-pub(super) fn add_process(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let pid = i32::try_from(as_number(value)).map_err(|_| "no process")?;
-    it.accept_local.push(LocalPeer::Process(pid));
-    Ok(())
-}
-
-pub(super) fn add_user(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let id = u32::try_from(as_number(value)).map_err(|_| "no user")?;
-    it.accept_local.push(LocalPeer::User(id));
-    Ok(())
-}
-
-pub(super) fn add_group(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
-    let id = u32::try_from(as_number(value)).map_err(|_| "no group")?;
-    it.accept_local.push(LocalPeer::Group(id));
+/// Adds a process, user or group; no value takes back all of that kind.
+pub(super) fn add_local(
+    it: &mut Options,
+    value: &OptionValue,
+    kind: LocalPeer,
+) -> Result<(), &'static str> {
+    let OptionValue::Number(number) = value else {
+        let other = |peer: &LocalPeer| discriminant(peer) != discriminant(&kind);
+        it.accept_local.retain(other);
+        return Ok(());
+    };
+    let id = u32::try_from(*number).map_err(|_| "no such number");
+    it.accept_local.push(match kind {
+        LocalPeer::Process(_) => {
+            LocalPeer::Process(i32::try_from(*number).map_err(|_| "no process")?)
+        }
+        LocalPeer::User(_) => LocalPeer::User(id?),
+        LocalPeer::Group(_) => LocalPeer::Group(id?),
+    });
     Ok(())
 }
 
@@ -275,10 +299,19 @@ pub(super) fn login(login: &Login) -> (&[u8], &[u8]) {
     }
 }
 
-/// An empty name takes the login back.
+/// The password for the proxy, whether or not there is a name.
+pub(super) fn socks_password(it: &Options) -> &[u8] {
+    match &it.socks_login {
+        Some((_, password)) => password.expose(),
+        None => it.told.socks_password.as_ref().map_or(&[], Secret::expose),
+    }
+}
+
+/// An empty name takes the login back. The password may be said before or after.
 pub(super) fn set_socks_name(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
     let name = as_octets(value);
-    let password = Secret::copy_from(login(&it.socks_login).1);
+    let password = Secret::copy_from(socks_password(it));
+    it.told.socks_password = Some(password.clone());
     it.socks_login = (!name.is_empty()).then_some((name, password));
     Ok(())
 }
@@ -288,9 +321,46 @@ pub(super) fn set_socks_password(
     value: &OptionValue,
 ) -> Result<(), &'static str> {
     let password = Secret::copy_from(&as_octets(value));
-    let Some((_, known)) = &mut it.socks_login else {
-        return Err("SOCKS_USERNAME comes first");
-    };
-    *known = password;
+    if let Some((_, known)) = &mut it.socks_login {
+        *known = password.clone();
+    }
+    it.told.socks_password = Some(password);
+    Ok(())
+}
+
+/// 1: tell who came, 2: who went, 3: both.
+pub(super) fn notices(it: &Options) -> OptionValue {
+    (i64::from(it.notify_connect) | i64::from(it.notify_disconnect) << 1).into()
+}
+
+pub(super) fn set_notices(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    let bits = as_number(value);
+    it.notify_connect = bits & 1 != 0;
+    it.notify_disconnect = bits & 2 != 0;
+    Ok(())
+}
+
+/// Manual mode with all that belongs to it, as libzmq has it: one number sets both.
+pub(super) fn set_last_value(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.xpub_last_value = as_number(value) > 0;
+    it.xpub_manual = it.xpub_last_value;
+    Ok(())
+}
+
+pub(super) fn use_fd(it: &Options) -> OptionValue {
+    it.use_fd.map_or(-1, i64::from).into()
+}
+
+pub(super) fn set_use_fd(it: &mut Options, value: &OptionValue) -> Result<(), &'static str> {
+    it.use_fd = i32::try_from(as_number(value)).ok().filter(|fd| *fd >= 0);
+    Ok(())
+}
+
+/// What is always so here.
+pub(super) fn always(_: &Options) -> OptionValue {
+    OptionValue::Number(1)
+}
+
+pub(super) fn stay_so(_: &mut Options, _: &OptionValue) -> Result<(), &'static str> {
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! One row each in [`rows`](self::rows). Programs in Rust use the typed builder; this is for
 //! programs that come from libzmq, for bindings, and for the documentation.
 
+mod contexts;
 mod fields;
 mod lens;
 mod rows;
@@ -96,8 +97,10 @@ pub enum OptionMoment {
     NextEndpoint,
     /// Only before the first endpoint outside of the process.
     FirstEndpoint,
-    /// Only when the context or the socket is made.
-    Creation,
+    /// For sockets that are made from then on.
+    NextSocket,
+    /// For I/O threads that are started from then on: before the first socket leaves the process.
+    NextThread,
     /// It is only read.
     Never,
 }
@@ -123,6 +126,25 @@ pub enum OptionDefault {
     Number(i64),
     /// Text or octets.
     Text(&'static str),
+}
+
+/// An option by libzmq's name, with or without `ZMQ_`, or by its number.
+///
+/// ```
+/// use hubless::Push;
+///
+/// let push = Push::new()?;
+/// push.set_option("ZMQ_SNDHWM", 10)?;
+/// assert_eq!(push.option(23)?, push.option("SNDHWM")?);
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionName<'a> {
+    /// Its name.
+    Name(&'a str),
+    /// Its number.
+    Number(i32),
 }
 
 /// The value of an option, as libzmq has it: times are milliseconds, yes and no are 1 and 0.
@@ -161,6 +183,18 @@ impl OptionRow {
         SOCKET.iter().find(|row| row.number == number)
     }
 
+    /// The row of a socket option, by its name or number.
+    ///
+    /// # Errors
+    /// `InvalidOption` if there is none.
+    pub(crate) fn find(option: OptionName<'_>) -> Result<&'static OptionRow, Error> {
+        let found = match option {
+            OptionName::Name(name) => OptionRow::named(name),
+            OptionName::Number(number) => OptionRow::numbered(number),
+        };
+        found.ok_or_else(|| Error::new(ErrorKind::InvalidOption, option.to_string()))
+    }
+
     /// Every option of sockets.
     pub fn of_sockets() -> &'static [OptionRow] {
         SOCKET
@@ -169,6 +203,15 @@ impl OptionRow {
     /// Every option of contexts.
     pub fn of_contexts() -> &'static [OptionRow] {
         CONTEXT
+    }
+
+    /// Can it be set, or read?
+    pub(crate) fn allows(&self, sets: bool) -> bool {
+        match self.access {
+            OptionAccess::Both => true,
+            OptionAccess::Set => sets,
+            OptionAccess::Get => !sets,
+        }
     }
 
     /// Does it act here?
@@ -206,6 +249,17 @@ impl OptionRow {
         if !self.is_for(socket_type) {
             return Err(self.wrong(format_args!("not an option of {socket_type}")));
         }
+        self.check_value(value)
+    }
+
+    /// Can it be given this value?
+    ///
+    /// # Errors
+    /// `InvalidOption`, as [`check`](OptionRow::check).
+    pub(crate) fn check_value(&self, value: &OptionValue) -> Result<(), Error> {
+        if let Here::Absent(why) = self.here {
+            return Err(self.wrong(why));
+        }
         if self.access == OptionAccess::Get {
             return Err(self.wrong("it is only read"));
         }
@@ -216,6 +270,10 @@ impl OptionRow {
                     return Err(self.wrong(format_args!("{number} is not {}", self.range_text())));
                 }
             }
+            (OptionKind::Int, OptionValue::Octets(octets))
+                if octets.is_empty() && self.is_list() => {}
+            // libzmq takes a number here, too, from those who can give nothing else.
+            (OptionKind::Text, OptionValue::Number(_)) if self.name == "THREAD_NAME_PREFIX" => {}
             (OptionKind::Octets | OptionKind::Text, OptionValue::Octets(octets)) => {
                 let count = i64::try_from(octets.len()).unwrap_or(i64::MAX);
                 if !(least..=most).contains(&count) {
@@ -262,13 +320,47 @@ impl OptionRow {
         Error::new(ErrorKind::InvalidOption, format!("{}: {what}", self.name))
     }
 
+    /// Does each number add one, and none at all clear what was added?
+    fn is_list(&self) -> bool {
+        self.name.starts_with("IPC_FILTER")
+    }
+
     fn range_text(&self) -> String {
         let octets = matches!(self.kind, OptionKind::Octets | OptionKind::Text);
         let unit = if octets { " octets" } else { "" };
         match self.range {
+            (i64::MIN, i64::MAX) => "any".into(),
             (least, i64::MAX) => format!("{least} or more{unit}"),
             (least, most) if most == i64::from(i32::MAX) => format!("{least} or more{unit}"),
+            (only, most) if only == most => format!("{only}{unit}"),
             (least, most) => format!("{least} to {most}{unit}"),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for OptionName<'a> {
+    fn from(name: &'a str) -> OptionName<'a> {
+        OptionName::Name(name)
+    }
+}
+
+impl<'a> From<&'a String> for OptionName<'a> {
+    fn from(name: &'a String) -> OptionName<'a> {
+        OptionName::Name(name)
+    }
+}
+
+impl From<i32> for OptionName<'_> {
+    fn from(number: i32) -> Self {
+        OptionName::Number(number)
+    }
+}
+
+impl fmt::Display for OptionName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionName::Name(name) => f.write_str(name),
+            OptionName::Number(number) => write!(f, "number {number}"),
         }
     }
 }
@@ -367,7 +459,8 @@ impl fmt::Display for OptionMoment {
             OptionMoment::Live => "at once",
             OptionMoment::NextEndpoint => "next bind or connect",
             OptionMoment::FirstEndpoint => "before the first bind or connect",
-            OptionMoment::Creation => "when made",
+            OptionMoment::NextSocket => "next socket",
+            OptionMoment::NextThread => "next I/O thread",
             OptionMoment::Never => "–",
         })
     }

@@ -5,12 +5,14 @@ use super::{
     Here, Lens,
     OptionAccess::{Both, Get, Set},
     OptionDefault, OptionKind,
-    OptionMoment::{Creation, FirstEndpoint, Live, Never, NextEndpoint},
+    OptionMoment::{FirstEndpoint, Live, Never, NextEndpoint, NextSocket, NextThread},
     OptionRow,
     fields::*,
     security::*,
 };
 use crate::base::{
+    filter::LocalPeer,
+    message::Message,
     options::Verbosity,
     socket_type::SocketType::{self, *},
 };
@@ -49,11 +51,14 @@ const WAIT: (i64, i64) = (-1, INT_MAX);
 const BIT: (i64, i64) = (0, 1);
 const OCTETS: (i64, i64) = (0, i64::MAX);
 const SHORT: (i64, i64) = (0, 255);
+const NAME: (i64, i64) = (1, 255);
 
 const ALL: &[SocketType] = &[];
 const PUBS: &[SocketType] = &[Pub, XPub];
 const XPUB: &[SocketType] = &[XPub];
-const NAMED: &[SocketType] = &[Req, Dealer, Router];
+const RECEIVERS: &[SocketType] = &[Pair, Sub, Req, Rep, Dealer, Router, Pull, XPub, XSub];
+const NAMED: &[SocketType] = &[Req, Rep, Dealer, Router];
+const PROBES: &[SocketType] = &[Req, Dealer, Router];
 const CONFLATES: &[SocketType] = &[Dealer, Pull, Push, Pub, Sub];
 
 const PGM: Here = Here::Absent("no PGM, NORM or UDP here");
@@ -68,9 +73,9 @@ const fn field(lens: Lens, how: &'static str) -> Here {
 
 /// The options of sockets.
 pub(super) const SOCKET: &[OptionRow] = rows! {
-    AFFINITY 4 U64 Both "I/O threads, a bit each; 0: all" n(0), (0, i64::MAX), ALL, FirstEndpoint,
+    AFFINITY 4 U64 Both "I/O threads, a bit each; 0: all" n(0), (i64::MIN, i64::MAX), ALL, FirstEndpoint,
         field(Lens::Other(|it| (it.affinity as i64).into(), set_affinity), "affinity");
-    ROUTING_ID 5 Octets Both "name" s(""), SHORT, NAMED, NextEndpoint,
+    ROUTING_ID 5 Octets Both "name" s(""), NAME, NAMED, NextEndpoint,
         field(Lens::Octets(|it| &mut it.routing_id), "routing_id");
     SUBSCRIBE 6 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("subscribe");
     UNSUBSCRIBE 7 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("unsubscribe");
@@ -80,10 +85,8 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Size(|it| &mut it.send_buffer), "send_buffer");
     RCVBUF 12 Int Both "octets; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
         field(Lens::Size(|it| &mut it.recv_buffer), "recv_buffer");
-    RCVMORE 13 Int Get "yes or no" none, BIT, ALL, Never,
-        Here::Absent("messages are received whole");
-    FD 14 Int Get "descriptor" none, WAIT, ALL, Never,
-        Here::Absent("a socket has no descriptor that tells of messages");
+    RCVMORE 13 Int Get "yes or no" n(0), BIT, ALL, Never, Here::Call("recv");
+    FD 14 Int Get "descriptor" none, WAIT, RECEIVERS, Never, Here::Call("readiness");
     EVENTS 15 Int Get "1: can receive, 2: can send" none, COUNT, ALL, Never, Here::Call("option");
     TYPE 16 Int Get "libzmq's number" none, COUNT, ALL, Never, Here::Call("socket_type");
     LINGER 17 Int Both "ms; -1: for ever" n(-1) ours 1000, WAIT, ALL, Live,
@@ -96,9 +99,9 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(|it| reconnect(it).1.into(), set_reconnect_max), "reconnect");
     MAXMSGSIZE 22 I64 Both "octets; -1: no limit" n(-1) ours 1 << 30, (-1, i64::MAX), ALL, NextEndpoint,
         field(Lens::Other(message_max, set_message_max), "max_message_size");
-    SNDHWM 23 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, NextEndpoint,
+    SNDHWM 23 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, Live,
         field(Lens::Count(|it| &mut it.send_hwm), "send_hwm");
-    RCVHWM 24 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, NextEndpoint,
+    RCVHWM 24 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, Live,
         field(Lens::Count(|it| &mut it.recv_hwm), "recv_hwm");
     MULTICAST_HOPS 25 Int Both "hops" n(1), FROM_1, ALL, NextEndpoint, PGM;
     RCVTIMEO 27 Int Both "ms; -1: for ever" n(-1), WAIT, ALL, Live,
@@ -143,7 +146,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(curve_secret, set_curve_secret), "curve_server");
     CURVE_SERVERKEY 50 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
         field(Lens::Other(curve_server_key, set_curve_server_key), "curve_client");
-    PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, NAMED, Live,
+    PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, PROBES, Live,
         field(Lens::Flag(|it| &mut it.probe_router), "probe_router");
     REQ_CORRELATE 52 Int Set "yes or no" n(0), COUNT, &[Req], Live,
         field(Lens::Flag(|it| &mut it.req_correlate), "correlate");
@@ -155,14 +158,17 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(zap_domain, set_zap_domain), "zap_domain");
     ROUTER_HANDOVER 56 Int Set "yes or no" n(0), COUNT, &[Router], Live,
         field(Lens::Flag(|it| &mut it.router_handover), "handover");
-    TOS 57 Int Both "IP_TOS" n(0), SHORT, ALL, NextEndpoint,
+    TOS 57 Int Both "IP_TOS" n(0), COUNT, ALL, NextEndpoint,
         field(Lens::Count32(|it| &mut it.tos), "tos");
-    IPC_FILTER_PID 58 Int Set "process; each adds one" none, COUNT, ALL, NextEndpoint,
-        field(Lens::Other(last_local, add_process), "accept_local");
-    IPC_FILTER_UID 59 Int Set "user; each adds one" none, COUNT, ALL, NextEndpoint,
-        field(Lens::Other(last_local, add_user), "accept_local");
-    IPC_FILTER_GID 60 Int Set "group; each adds one" none, COUNT, ALL, NextEndpoint,
-        field(Lens::Other(last_local, add_group), "accept_local");
+    IPC_FILTER_PID 58 Int Set "process; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(|it| last_local(it, LocalPeer::Process(0)),
+            |it, value| add_local(it, value, LocalPeer::Process(0))), "accept_local");
+    IPC_FILTER_UID 59 Int Set "user; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(|it| last_local(it, LocalPeer::User(0)),
+            |it, value| add_local(it, value, LocalPeer::User(0))), "accept_local");
+    IPC_FILTER_GID 60 Int Set "group; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
+        field(Lens::Other(|it| last_local(it, LocalPeer::Group(0)),
+            |it, value| add_local(it, value, LocalPeer::Group(0))), "accept_local");
     CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, 255), &[Router], NextEndpoint,
         Here::Call("connect_as");
     GSSAPI_SERVER 62 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
@@ -202,7 +208,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     VMCI_BUFFER_MAX_SIZE 87 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
     VMCI_CONNECT_TIMEOUT 88 Int Set "ms" n(-1), WAIT, ALL, NextEndpoint, VMCI;
     USE_FD 89 Int Both "descriptor" n(-1), WAIT, ALL, NextEndpoint,
-        Here::Absent("a number is nobody's: bind_listener takes a listener over");
+        field(Lens::Other(use_fd, set_use_fd), "bind_listener");
     GSSAPI_PRINCIPAL_NAMETYPE 90 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
     GSSAPI_SERVICE_PRINCIPAL_NAMETYPE 91 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
     BINDTODEVICE 92 Text Both "interface" s(""), (0, 15), ALL, NextEndpoint,
@@ -214,24 +220,24 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(last_property, add_property), "property");
     MULTICAST_LOOP 96 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint, PGM;
     ROUTER_NOTIFY 97 Int Both "1: connect, 2: disconnect" n(0), (0, 3), &[Router], Live,
-        Here::Absent("a monitor tells who comes and goes");
+        field(Lens::Other(notices, set_notices), "notify_connect");
     XPUB_MANUAL_LAST_VALUE 98 Int Set "yes or no" n(0), COUNT, XPUB, Live,
-        Here::Absent("a message goes to all who subscribed");
+        field(Lens::Other(|it| it.xpub_last_value.into(), set_last_value), "last_value");
     SOCKS_USERNAME 99 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
         field(Lens::Other(|it| login(&it.socks_login).0.into(), set_socks_name), "socks_login");
     SOCKS_PASSWORD 100 Text Both "password" s(""), SHORT, ALL, NextEndpoint,
-        field(Lens::Other(|it| login(&it.socks_login).1.into(), set_socks_password), "socks_login");
-    IN_BATCH_SIZE 101 Int Both "octets" n(8192), FROM_1, ALL, NextEndpoint,
-        Here::Absent("batches take the size that fits");
-    OUT_BATCH_SIZE 102 Int Both "octets" n(8192), FROM_1, ALL, NextEndpoint,
-        Here::Absent("batches take the size that fits");
+        field(Lens::Other(|it| socks_password(it).into(), set_socks_password), "socks_login");
+    IN_BATCH_SIZE 101 Int Both "octets a read; 0: what fits" n(8192) ours 0, COUNT, ALL, NextEndpoint,
+        field(Lens::Count(|it| &mut it.read_octets_max), "max_read_size");
+    OUT_BATCH_SIZE 102 Int Both "octets a write; 0: what fits" n(8192) ours 0, COUNT, ALL, NextEndpoint,
+        field(Lens::Count(|it| &mut it.write_octets_max), "max_write_size");
     WSS_KEY_PEM 103 Text Set "key" s(""), OCTETS, ALL, NextEndpoint, TLS;
     WSS_CERT_PEM 104 Text Set "certificate" s(""), OCTETS, ALL, NextEndpoint, TLS;
     WSS_TRUST_PEM 105 Text Set "certificates" s(""), OCTETS, ALL, NextEndpoint, TLS;
     WSS_HOSTNAME 106 Text Set "name" s(""), OCTETS, ALL, NextEndpoint, TLS;
     WSS_TRUST_SYSTEM 107 Int Set "yes or no" n(0), BIT, ALL, NextEndpoint, TLS;
-    ONLY_FIRST_SUBSCRIBE 108 Int Set "yes or no" n(0), COUNT, &[XPub, XSub], Live,
-        Here::Absent("only the first frame ever is a subscription");
+    ONLY_FIRST_SUBSCRIBE 108 Int Set "1: it is always so" n(0) ours 1, (1, 1), &[XPub, XSub], Live,
+        field(Lens::Other(always, stay_so), "subscribe");
     RECONNECT_STOP 109 Int Both "1: refused, 2: handshake failed, 4: lost" n(0), (0, 7), ALL, NextEndpoint,
         field(Lens::Other(reconnect_stop, set_reconnect_stop), "reconnect_stop");
     HELLO_MSG 110 Octets Set "message" s(""), OCTETS, &[Dealer, Router], Live,
@@ -245,7 +251,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     HICCUP_MSG 114 Octets Set "message" s(""), OCTETS, &[Dealer], Live,
         field(Lens::Body(|it| &mut it.hiccup_message), "hiccup_message");
     XSUB_VERBOSE_UNSUBSCRIBE 115 Int Set "yes or no" n(0), COUNT, &[XSub], Live,
-        Here::Absent("a cancellation is passed on when it is the last");
+        field(Lens::Flag(|it| &mut it.verbose_unsubscribe), "verbose_unsubscribe");
     TOPICS_COUNT 116 Int Get "prefixes" none, COUNT, &[Pub, XPub, Sub, XSub], Never, Here::Call("option");
     NORM_MODE 117 Int Both "libzmq's number" n(1), (0, 4), ALL, NextEndpoint, PGM;
     NORM_UNICAST_NACK 118 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, PGM;
@@ -259,23 +265,20 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
 
 /// The options of contexts.
 pub(super) const CONTEXT: &[OptionRow] = rows! {
-    IO_THREADS 1 Int Both "threads" n(1), FROM_1, ALL, Creation, Here::Call("ContextBuilder::io_threads");
-    MAX_SOCKETS 2 Int Both "sockets" n(1023) ours 65_535, FROM_1, ALL, Creation,
+    IO_THREADS 1 Int Both "threads; 0: none" n(1), COUNT, ALL, NextEndpoint, Here::Call("ContextBuilder::io_threads");
+    MAX_SOCKETS 2 Int Both "sockets" n(1023) ours 65_535, (1, 65_535), ALL, NextSocket,
         Here::Call("ContextBuilder::max_sockets");
-    SOCKET_LIMIT 3 Int Get "sockets" n(65535), COUNT, ALL, Never,
-        Here::Absent("the limit is that of descriptors");
-    THREAD_PRIORITY 3 Int Set "priority" n(-1), COUNT, ALL, Creation, THREADS;
-    THREAD_SCHED_POLICY 4 Int Both "policy" n(-1), COUNT, ALL, Creation, THREADS;
-    MAX_MSGSZ 5 Int Both "octets" n(2147483647), COUNT, ALL, Creation,
-        Here::Absent("a socket's max_message_size does that");
-    MSG_T_SIZE 6 Int Get "octets" n(64), COUNT, ALL, Never, Here::Absent("a message is no array of octets");
-    THREAD_AFFINITY_CPU_ADD 7 Int Set "processor" none, COUNT, ALL, Creation, THREADS;
-    THREAD_AFFINITY_CPU_REMOVE 8 Int Set "processor" none, COUNT, ALL, Creation, THREADS;
-    THREAD_NAME_PREFIX 9 Text Both "name" s(""), (0, 16), ALL, Creation, THREADS;
-    ZERO_COPY_RECV 10 Int Both "yes or no" n(1), BIT, ALL, Creation,
-        Here::Absent("large bodies are read in place, small ones copied");
-    IPV6 42 Int Both "yes or no" n(0), BIT, ALL, Creation, Here::Absent("a socket's ipv6 does that");
-    BLOCKY 70 Int Both "yes or no" n(1), BIT, ALL, Creation, Here::Absent("a socket's linger does that");
+    SOCKET_LIMIT 3 Int Get "sockets" n(65535), COUNT, ALL, Never, CONTEXTS;
+    THREAD_PRIORITY 3 Int Set "priority" n(-1), COUNT, ALL, NextThread, CONTEXTS;
+    THREAD_SCHED_POLICY 4 Int Both "the system's number; -1: as it is" n(-1), COUNT, ALL, NextThread, CONTEXTS;
+    MAX_MSGSZ 5 Int Both "octets sent at most" n(2147483647), COUNT, ALL, NextSocket, CONTEXTS;
+    MSG_T_SIZE 6 Int Get "octets of a message's handle" n(64) ours size_of::<Message>() as i64, COUNT, ALL, Never, CONTEXTS;
+    THREAD_AFFINITY_CPU_ADD 7 Int Set "processor" none, COUNT, ALL, NextThread, CONTEXTS;
+    THREAD_AFFINITY_CPU_REMOVE 8 Int Set "processor" none, COUNT, ALL, NextThread, CONTEXTS;
+    THREAD_NAME_PREFIX 9 Text Both "name" s(""), (1, 16), ALL, NextThread, CONTEXTS;
+    ZERO_COPY_RECV 10 Int Both "1: large bodies always are" n(1), (1, 1), ALL, NextSocket, CONTEXTS;
+    IPV6 42 Int Both "yes or no" n(0), COUNT, ALL, NextSocket, CONTEXTS;
+    BLOCKY 70 Int Both "yes or no: LINGER begins with 0" n(1), COUNT, ALL, NextSocket, CONTEXTS;
 };
 
-const THREADS: Here = Here::Absent("I/O threads are scheduled as the system likes");
+const CONTEXTS: Here = Here::Call("Context::set_option");
