@@ -139,7 +139,10 @@ fn a_dialer_tries_again() {
     push.connect(&role[0])
         .expect("connecting is never refused for that");
     for _ in 0..3 {
-        told(&events, |kind| matches!(kind, EventKind::ConnectFailed(_)));
+        told(&events, |kind| {
+            assert!(!matches!(kind, EventKind::Connecting), "with what?");
+            matches!(kind, EventKind::ConnectFailed(_)) && kind.is_exhaustion()
+        });
     }
     drop(files);
     push.send("at last").expect("to send");

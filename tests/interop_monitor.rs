@@ -9,10 +9,21 @@
 mod common;
 mod interop;
 
-use std::{io::Read, net::TcpListener, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::net::UnixStream,
+};
 
 use common::raw::{Raw, command, frame, greeting, ready};
-use hubless::{Endpoint, Monitor, Pull, Reconnect};
+use hubless::{
+    Endpoint, Monitor, Pull,
+    internals::{
+        base::options::Options,
+        reactor::metal::{Address, Metal},
+        transport::MioMetal,
+    },
+};
 use interop::{LIMIT, Peer, Theirs};
 
 /// A PULL that is watched.
@@ -22,28 +33,29 @@ enum Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    /// One of each, which give a handshake as long as it is said.
-    fn both(peer: &'a Peer, handshake: Duration) -> [Watched<'a>; 2] {
-        let ms = handshake.as_millis().to_string();
-        let theirs = peer.socket("PULL", &[("HANDSHAKE_IVL", &ms), ("RECONNECT_IVL", "20")]);
+    /// One of each, which are told the same: options of libzmq's, by name.
+    fn both(peer: &'a Peer, options: &[(&str, i32)]) -> [Watched<'a>; 2] {
+        let all = [&[("RECONNECT_IVL", 20), ("RECONNECT_IVL_MAX", 0)], options].concat();
+        let texts: Vec<_> = all.iter().map(|(k, v)| (*k, v.to_string())).collect();
+        let texts: Vec<_> = texts.iter().map(|(k, v)| (*k, &**v)).collect();
+        let theirs = peer.socket("PULL", &texts);
         theirs.monitor();
-        let soon = Reconnect::Backoff {
-            min: Duration::from_millis(20),
-            max: Duration::from_millis(20),
-        };
-        let ours = Pull::builder()
-            .handshake_timeout(handshake)
-            .reconnect(soon)
-            .build()
-            .expect("a PULL");
+        let ours = Pull::new().expect("a PULL");
+        for (name, value) in all {
+            ours.set_option(name, value).expect(name);
+        }
         let events = ours.monitor();
         [Watched::Theirs(theirs), Watched::Ours(ours, events)]
     }
 
     fn bind(&self) -> String {
+        self.bind_to(ANYWHERE)
+    }
+
+    fn bind_to(&self, at: &str) -> String {
         match self {
-            Watched::Theirs(socket) => socket.bind(ANYWHERE),
-            Watched::Ours(socket, _) => socket.bind(ANYWHERE).expect("to bind").to_string(),
+            Watched::Theirs(socket) => socket.bind(at),
+            Watched::Ours(socket, _) => socket.bind(at).expect("to bind").to_string(),
         }
     }
 
@@ -64,6 +76,15 @@ impl<'a> Watched<'a> {
                 socket.ask("unbind", &format!(r#""endpoint":"{at}""#));
             }
             Watched::Ours(socket, _) => socket.unbind(at).expect("it is bound"),
+        }
+    }
+
+    fn disconnect(&self, at: &str) {
+        match self {
+            Watched::Theirs(socket) => {
+                socket.ask("disconnect", &format!(r#""endpoint":"{at}""#));
+            }
+            Watched::Ours(socket, _) => socket.disconnect(at).expect("it is connected"),
         }
     }
 
@@ -129,12 +150,12 @@ fn word(number: u32, value: u32) -> String {
 /// all is told.
 fn compare<Kept>(
     scene: &str,
-    handshake: Duration,
+    options: &[(&str, i32)],
     expected: &[&str],
     play: impl Fn(&Watched<'_>) -> Kept,
 ) {
     let peer = Peer::start();
-    for watched in Watched::both(&peer, handshake) {
+    for watched in Watched::both(&peer, options) {
         let _kept = play(&watched);
         let who = match watched {
             Watched::Theirs(_) => "libzmq",
@@ -147,7 +168,7 @@ fn compare<Kept>(
 /// Who connects says `words` and waits, or leaves at once.
 fn bound(scene: &str, expected: &[&str], words: &[u8], stays: bool) {
     let expected = [&["LISTENING", "ACCEPTED"], expected].concat();
-    compare(scene, LIMIT, &expected, |watched| {
+    compare(scene, &[], &expected, |watched| {
         let mut raw = connected(&watched.bind());
         raw.write(words);
         stays.then_some(raw)
@@ -171,7 +192,7 @@ const LOST: &str = "DISCONNECTED";
 #[test]
 fn a_peer_that_comes_and_goes() {
     let expected = ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED", LOST];
-    compare("comes and goes", LIMIT, &expected, |watched| {
+    compare("comes and goes", &[], &expected, |watched| {
         let mut raw = connected(&watched.bind());
         raw.write(&greeted(&ready("PUSH", b"")));
         // Their greeting, and their READY: they have heard ours.
@@ -214,12 +235,9 @@ fn handshakes_that_fail_at_who_is_bound() {
 #[test]
 fn a_handshake_that_takes_too_long() {
     let expected = ["LISTENING", "ACCEPTED", FAILED, LOST];
-    compare(
-        "silence",
-        Duration::from_millis(100),
-        &expected,
-        |watched| connected(&watched.bind()),
-    );
+    compare("silence", &[("HANDSHAKE_IVL", 100)], &expected, |watched| {
+        connected(&watched.bind())
+    });
 }
 
 #[test]
@@ -228,7 +246,7 @@ fn an_endpoint_that_is_taken_and_one_that_is_given_back() {
     let taken = format!("tcp://{}", taken_at(&taken));
     let in_use = format!("BIND_FAILED {}", 98);
     let expected = ["CLOSED", &*in_use, "LISTENING", "CLOSED"];
-    compare("taken", LIMIT, &expected, |watched| {
+    compare("taken", &[], &expected, |watched| {
         watched.try_bind(&taken);
         watched.unbind(&watched.bind());
     });
@@ -241,15 +259,25 @@ fn taken_at(listener: &TcpListener) -> std::net::SocketAddr {
 #[test]
 fn nobody_is_there() {
     let round = ["CONNECT_DELAYED", "CLOSED", "CONNECT_RETRIED"];
-    compare("nobody", LIMIT, &[round, round].concat(), |watched| {
+    compare("nobody", &[], &[round, round].concat(), |watched| {
         watched.connect(&common::free_port());
     });
 }
 
 /// We connect to who does this; what is told after CONNECTED.
 fn connecting(scene: &str, expected: &[&str], serve: impl Fn(&TcpListener) -> Option<Raw>) {
+    connecting_with(scene, &[], expected, serve);
+}
+
+/// As `connecting`, with these options.
+fn connecting_with(
+    scene: &str,
+    options: &[(&str, i32)],
+    expected: &[&str],
+    serve: impl Fn(&TcpListener) -> Option<Raw>,
+) {
     let expected = [&["CONNECT_DELAYED", "CONNECTED"], expected].concat();
-    compare(scene, LIMIT, &expected, |watched| {
+    compare(scene, options, &expected, |watched| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         watched.connect(&format!("tcp://{}", taken_at(&listener)));
         let kept = serve(&listener);
@@ -288,4 +316,156 @@ fn handshakes_that_fail_at_who_connects() {
     let event = ["HANDSHAKE_FAILED_PROTOCOL 0x10000001", LOST];
     let early = greeted(&frame(0, b"too early"));
     connecting("a message", &event, wrong(early));
+}
+
+const HEARTBEATS: &[(&str, i32)] = &[("HEARTBEAT_IVL", 50), ("HEARTBEAT_TIMEOUT", 50)];
+
+#[test]
+fn peers_that_fall_silent() {
+    let expected = ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED", LOST];
+    compare("a silent client", HEARTBEATS, &expected, |watched| {
+        let at: Endpoint = watched.bind().parse().expect("an endpoint");
+        Raw::connect(&at, "PUSH")
+    });
+    let expected = [
+        "HANDSHAKE_SUCCEEDED",
+        LOST,
+        "CONNECT_RETRIED",
+        "CONNECT_DELAYED",
+    ];
+    connecting_with("a silent server", HEARTBEATS, &expected, |listener| {
+        Some(Raw::accept(listener, "PUSH"))
+    });
+    let late = [("HANDSHAKE_IVL", 100)];
+    let expected = [FAILED, LOST, "CONNECT_RETRIED", "CONNECT_DELAYED"];
+    connecting_with("a server that never speaks", &late, &expected, |listener| {
+        let (stream, _) = listener.accept().expect("it comes");
+        Some(Raw { stream })
+    });
+}
+
+#[test]
+fn peers_that_break_the_rules_once_they_are_ready() {
+    let expected = ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED", LOST];
+    for (scene, words) in [
+        ("larger than anything", [&[2][..], &[0xff; 8]].concat()),
+        ("too large", frame(0, &[b'x'; 101])),
+    ] {
+        compare(scene, &[("MAXMSGSIZE", 100)], &expected, |watched| {
+            let at: Endpoint = watched.bind().parse().expect("an endpoint");
+            let mut raw = Raw::connect(&at, "PUSH");
+            raw.write(&words);
+            raw
+        });
+    }
+}
+
+#[test]
+fn endpoints_that_are_not_tried_again() {
+    let never = [("RECONNECT_IVL", -1)];
+    // What comes after is of another endpoint: nothing more was told of the first.
+    let gone = ["CONNECT_DELAYED", "CLOSED"];
+    let peer = Peer::start();
+    for watched in Watched::both(&peer, &never) {
+        watched.connect(&common::free_port());
+        assert_eq!(watched.told(2), gone);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        watched.connect(&format!("tcp://{}", taken_at(&listener)));
+        drop(Raw::accept(&listener, "PUSH"));
+        let next = ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED", LOST];
+        assert_eq!(watched.told(4), next);
+        watched.bind();
+        assert_eq!(watched.told(1), ["LISTENING"]);
+    }
+}
+
+#[test]
+fn a_name_that_nobody_has() {
+    // Nothing is opened, so nothing is closed.
+    let expected = ["CONNECT_RETRIED"; 3];
+    compare("no such name", &[], &expected, |watched| {
+        watched.connect("tcp://no-such-host.invalid:9");
+    });
+}
+
+#[test]
+fn an_attempt_that_takes_too_long() {
+    // A listener whose backlog is full answers nobody.
+    let options = Options {
+        backlog: 1,
+        ..Options::default()
+    };
+    let nowhere = "127.0.0.1:0".parse().expect("an address");
+    let metal = MioMetal::new();
+    let full = metal
+        .listen(&Address::Tcp(nowhere), &options)
+        .expect("to listen");
+    let Address::Tcp(at) = full.local() else {
+        panic!("it is TCP");
+    };
+    let begin = |_| {
+        metal
+            .connect(&Address::Tcp(at), None, &options)
+            .expect("under way")
+    };
+    let _crowd: Vec<_> = (0..8).map(begin).collect();
+    let round = ["CONNECT_DELAYED", "CLOSED", "CONNECT_RETRIED"];
+    let limit = [("CONNECT_TIMEOUT", 100)];
+    compare("no answer", &limit, &[round, round].concat(), |watched| {
+        watched.connect(&format!("tcp://{at}"));
+    });
+}
+
+#[test]
+fn connections_that_are_ended_here() {
+    // Neither an unbind nor a disconnect tells of the connections that it ends.
+    let peer = Peer::start();
+    for watched in Watched::both(&peer, &[]) {
+        let at = watched.bind();
+        let endpoint: Endpoint = at.parse().expect("an endpoint");
+        let _raw = Raw::connect(&endpoint, "PUSH");
+        let ready = ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED"];
+        assert_eq!(watched.told(3), ready);
+        watched.unbind(&at);
+        assert_eq!(watched.told(1), ["CLOSED"]);
+
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = format!("tcp://{}", taken_at(&listener));
+        watched.connect(&at);
+        let mut raw = Raw::accept(&listener, "PUSH");
+        let ready = ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"];
+        assert_eq!(watched.told(3), ready);
+        watched.disconnect(&at);
+        raw.read_to_end();
+        watched.bind();
+        assert_eq!(watched.told(1), ["LISTENING"]);
+    }
+}
+
+#[test]
+fn the_same_over_unix_domain_sockets() {
+    let round = ["CLOSED", "CONNECT_RETRIED"];
+    compare("nobody", &[], &[round, round].concat(), |watched| {
+        watched.connect(&format!("ipc://{}", common::fresh_path().display()));
+    });
+    let expected = ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED", LOST];
+    compare("comes and goes", &[], &expected, |watched| {
+        let path = common::fresh_path();
+        watched.bind_to(&format!("ipc://{}", path.display()));
+        let mut stream = UnixStream::connect(&path).expect("to connect");
+        let words = greeted(&ready("PUSH", b""));
+        stream.write_all(&words).expect("to write");
+        stream.read_exact(&mut [0; 64 + 28]).expect("words");
+    });
+}
+
+#[test]
+fn within_the_process_nothing_is_told() {
+    let peer = Peer::start();
+    for watched in Watched::both(&peer, &[]) {
+        watched.bind_to(&common::inproc());
+        watched.connect(&common::inproc());
+        watched.bind();
+        assert_eq!(watched.told(1), ["LISTENING"]);
+    }
 }

@@ -113,6 +113,14 @@ impl Error {
     }
 }
 
+/// Has something run out that may come back?
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
+    const EXHAUSTED: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|code| EXHAUSTED.contains(&code))
+}
+
 /// libzmq's own error numbers start here.
 const ZMQ_HAUSNUMERO: i32 = 156_384_712;
 

@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{endpoint::Endpoint, socket_type::SocketType, time::Time};
+use super::{endpoint::Endpoint, error::is_exhaustion, socket_type::SocketType, time::Time};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -32,11 +32,13 @@ pub enum EventKind {
     Accepted,
     /// Could not take a connection, e.g. out of descriptors.
     AcceptFailed(Arc<io::Error>),
-    /// Began to connect.
+    /// Began to connect: to an address, so after a name was looked up.
     Connecting,
     /// Connected; the handshake begins.
     Connected,
-    /// Could not connect: refused, unreachable, name not found.
+    /// Could not connect: refused, unreachable; or there was nobody to connect to, or nothing to
+    /// connect with: see [`is_unresolved`](EventKind::is_unresolved) and
+    /// [`is_exhaustion`](EventKind::is_exhaustion).
     ConnectFailed(Arc<io::Error>),
     /// Will try again after this long.
     ConnectRetried {
@@ -161,6 +163,62 @@ pub struct PeerInfo {
     pub properties: Vec<(String, Bytes)>,
 }
 
+impl EventKind {
+    /// Was it because descriptors, or memory of the kernel's, have run out? It is tried again.
+    ///
+    /// ```
+    /// use std::{io, sync::Arc};
+    /// use hubless::EventKind;
+    ///
+    /// let error = io::Error::from_raw_os_error(24); // EMFILE
+    /// assert!(EventKind::AcceptFailed(Arc::new(error)).is_exhaustion());
+    /// ```
+    pub fn is_exhaustion(&self) -> bool {
+        let (EventKind::AcceptFailed(error)
+        | EventKind::ConnectFailed(error)
+        | EventKind::BindFailed(error)) = self
+        else {
+            return false;
+        };
+        is_exhaustion(error)
+    }
+
+    /// Was it because a name has no address, or could not be looked up?
+    pub fn is_unresolved(&self) -> bool {
+        let EventKind::ConnectFailed(error) = self else {
+            return false;
+        };
+        error
+            .get_ref()
+            .is_some_and(|error| error.is::<Unresolved>())
+    }
+}
+
+/// A name without an address.
+#[derive(Debug)]
+pub(crate) struct Unresolved(Option<io::Error>);
+
+impl Unresolved {
+    /// An error to fail to connect with; `error` is what the resolver said, if it was one.
+    pub(crate) fn error(error: Option<io::Error>) -> io::Error {
+        let kind = error
+            .as_ref()
+            .map_or(io::ErrorKind::NotFound, io::Error::kind);
+        io::Error::new(kind, Unresolved(error))
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(error) => write!(f, "{error}"),
+            None => f.write_str("the name has no address"),
+        }
+    }
+}
+
+impl std::error::Error for Unresolved {}
+
 impl Event {
     /// What a monitor of libzmq would tell of it: the number of its event, and the value. Where
     /// libzmq gives a descriptor, or the system gave no error number, the value is 0. Nothing for
@@ -193,6 +251,12 @@ impl Event {
             EventKind::BindFailed(error) => vec![(0x0080, 0), (0x0010, errno(error))],
             EventKind::Accepted => vec![(0x0020, 0)],
             EventKind::AcceptFailed(error) => vec![(0x0040, errno(error))],
+            EventKind::ConnectFailed(error)
+                if is_exhaustion(error) || self.kind.is_unresolved() =>
+            {
+                // There was no socket yet that could be closed.
+                Vec::new()
+            }
             EventKind::Closed | EventKind::ConnectFailed(_) => vec![(0x0080, 0)],
             EventKind::Disconnected(Reason::Local) => Vec::new(),
             // With CURVE a word that does not open counts as a handshake that fails late.

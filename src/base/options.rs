@@ -367,6 +367,20 @@ pub enum Reconnect {
     Never,
 }
 
+impl Reconnect {
+    /// How long to wait after so many failures in a row: a random share of the limit. `None`: do
+    /// not try again.
+    pub(crate) fn wait(self, failures: u32, random: impl FnOnce() -> u64) -> Option<Duration> {
+        let Reconnect::Backoff { min, max } = self else {
+            return None;
+        };
+        let limit = min.saturating_mul(1 << failures.min(20)).min(max.max(min));
+        let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let share = (u128::from(nanos) * u128::from(random())) >> 64;
+        Some(Duration::from_nanos(share as u64))
+    }
+}
+
 impl Default for Reconnect {
     fn default() -> Reconnect {
         Reconnect::Backoff {
@@ -448,6 +462,20 @@ mod tests {
         assert_eq!(options.message_frames_max, 65_536);
         assert_eq!(options.handshakes_max, 1024);
         assert!(options.check().is_ok());
+    }
+
+    #[test]
+    fn a_wait_is_a_share_of_a_limit_that_doubles() {
+        let [min, max] = [100, 500].map(Duration::from_millis);
+        let backoff = Reconnect::Backoff { min, max };
+        let wait = |failures, random| backoff.wait(failures, || random).expect("it waits");
+        assert_eq!(wait(0, 0), Duration::ZERO);
+        assert_eq!(wait(0, 1 << 63), Duration::from_millis(50));
+        assert!(wait(0, u64::MAX) < min);
+        assert_eq!(wait(1, 1 << 63), Duration::from_millis(100));
+        assert_eq!(wait(3, 1 << 63), Duration::from_millis(250));
+        assert!(wait(1000, u64::MAX) < max);
+        assert_eq!(Reconnect::Never.wait(0, || 7), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     io,
     net::{SocketAddr, SocketAddrV6},
     path::PathBuf,
@@ -156,9 +157,14 @@ impl Context {
     ///
     /// # Errors
     /// `NoThread` if there is none among them; what the system says about a new thread.
-    pub(super) fn reactor(&self, affinity: u64) -> Result<(usize, Handle), Error> {
+    pub(super) fn reactor(
+        &self,
+        affinity: u64,
+        what: &dyn Display,
+    ) -> Result<(usize, Handle), Error> {
         let fits = |number: usize| may_serve(affinity, number);
-        let failed = |error| Error::from_io("an I/O thread", error);
+        let failed = |error| Error::from_io(what.to_string(), error);
+        let none = || Error::new(ErrorKind::NoThread, what.to_string());
         let ContextOptions {
             io_threads,
             threads,
@@ -169,7 +175,7 @@ impl Context {
         let last = (made..io_threads).any(fits);
         let here = (0..made).any(fits);
         if !last && !here {
-            return Err(ErrorKind::NoThread.into());
+            return Err(none());
         }
         while registry.reactors.len() < io_threads && last {
             let number = registry.reactors.len();
@@ -187,7 +193,7 @@ impl Context {
             .filter(|(number, _)| fits(*number))
             .min_by_key(|(_, handle)| handle.load())
             .map(|(number, handle)| (number, handle.clone()));
-        least.ok_or_else(|| ErrorKind::NoThread.into())
+        least.ok_or_else(none)
     }
 
     /// Gives `socket` a name, and whoever waits under it.

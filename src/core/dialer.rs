@@ -13,7 +13,7 @@
 //! The wait is random, up to a limit that doubles from the shortest to the longest (full
 //! jitter), and starts over once a handshake has succeeded.
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc};
 
 use super::{
     bells::Bells,
@@ -27,7 +27,8 @@ use super::{
 use crate::{
     base::{
         endpoint::{Endpoint, Host, IpcEndpoint, Port},
-        event::{EventKind, Reason},
+        error::is_exhaustion,
+        event::{EventKind, Reason, Unresolved},
         message::Message,
         options::{Options, Reconnect},
         time::Time,
@@ -54,6 +55,8 @@ pub(crate) struct Dialer {
     addresses: VecDeque<Address>,
     /// Attempts since the last handshake that succeeded.
     failures: u32,
+    /// It was told that this attempt has begun.
+    told: bool,
     /// Tells an answer of the resolver from one to an earlier question.
     question: u64,
 }
@@ -95,6 +98,7 @@ impl Dialer {
             dial: Dial::Waiting(Time::START),
             addresses: VecDeque::new(),
             failures: 0,
+            told: false,
             question: 0,
         }
     }
@@ -123,7 +127,7 @@ impl Dialer {
             self.dial = Dial::Waiting(now + tuning::HANDSHAKES_PAUSE);
             return Fate::Stays;
         }
-        socket.tell(EventKind::Connecting, &self.endpoint, None, bells);
+        self.told = false;
         self.addresses.clear();
         let endpoint = Arc::clone(&self.endpoint);
         match &*endpoint {
@@ -193,9 +197,9 @@ impl Dialer {
             Ok(addresses) => {
                 self.addresses
                     .extend(addresses.into_iter().map(Address::Tcp));
-                io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+                Unresolved::error(None)
             }
-            Err(error) => error,
+            Err(error) => Unresolved::error(Some(error)),
         };
         self.connect_next(socket, set, entry, Some(error), bells)
     }
@@ -230,6 +234,10 @@ impl Dialer {
                 set.selector.register(stream.source(), entry)?;
                 Ok(stream)
             });
+            let exhausted = matches!(&watched, Err(error) if is_exhaustion(error));
+            if !exhausted && !std::mem::replace(&mut self.told, true) {
+                socket.tell(EventKind::Connecting, &self.endpoint, None, bells);
+            }
             match watched {
                 Ok(stream) => {
                     // A proxy may take the connection and then say nothing.
@@ -305,14 +313,11 @@ impl Dialer {
 
     /// Waits before the next attempt, if there is to be one.
     fn retry(&mut self, socket: &Socket, reason: Reason, bells: &mut Bells) -> Fate {
-        let Reconnect::Backoff { min, max } = self.terms.options.reconnect else {
+        let metal = &socket.context.metal;
+        let reconnect = self.terms.options.reconnect;
+        let Some(after) = reconnect.wait(self.failures, || metal.random()) else {
             return self.stop(socket, reason, bells);
         };
-        let metal = &socket.context.metal;
-        let limit = min
-            .saturating_mul(1 << self.failures.min(20))
-            .min(max.max(min));
-        let after = share(limit, metal.random());
         self.failures += 1;
         self.dial = Dial::Waiting(metal.now() + after);
         socket.tell(
@@ -577,24 +582,5 @@ impl Dialer {
             socket.peer_lost(key, serial, true, bells);
         }
         unsent
-    }
-}
-
-/// A random share of `limit`.
-fn share(limit: Duration, random: u64) -> Duration {
-    let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(((u128::from(nanos) * u128::from(random)) >> 64) as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_spreads_over_the_whole_limit() {
-        let limit = Duration::from_millis(100);
-        assert_eq!(share(limit, 0), Duration::ZERO);
-        assert_eq!(share(limit, 1 << 63), Duration::from_millis(50));
-        assert!(share(limit, u64::MAX) < limit);
     }
 }

@@ -1,6 +1,7 @@
 //! Binding, connecting, and the end of it.
 
 use std::{
+    fmt::Display,
     os::fd::OwnedFd,
     sync::Arc,
     task::{Poll, Waker},
@@ -78,7 +79,7 @@ impl Socket {
         let failed = |error| Error::from_io(endpoint.to_string(), error);
         let terms = self.terms();
         let address = self.bind_address(endpoint, terms.options.ipv6)?;
-        self.net()?;
+        self.net(endpoint)?;
         let metal = &self.context.metal;
         let listening = match terms.options.use_fd {
             Some(number) => metal.adopt_numbered(number, &terms.options),
@@ -105,7 +106,7 @@ impl Socket {
         if !self.is_open() {
             return Err(Error::new(ErrorKind::Closed, "a listener"));
         }
-        self.net()?;
+        self.net(&"a listener")?;
         let terms = self.terms();
         let acceptor = self.context.metal.adopt(listener, &terms.options);
         Ok(self.begin_listening(acceptor.map_err(failed)?, None, terms))
@@ -158,7 +159,7 @@ impl Socket {
             self.note_end(id, endpoint, endpoint, false, Some(peer));
             return Ok(Connected { endpoint: id });
         }
-        self.net()?;
+        self.net(endpoint)?;
         let shared = Arc::new(endpoint.clone());
         let terms = self.terms();
         let lanes = terms.network_lanes();
@@ -460,12 +461,16 @@ impl Socket {
     }
 
     /// Goes out of the process: takes a place on a reactor, and a poll set.
-    fn net(&self) -> Result<&Net, Error> {
+    ///
+    /// # Errors
+    /// What has run out, for what.
+    fn net(&self, what: &dyn Display) -> Result<&Net, Error> {
         if let Some(net) = self.net.get() {
             return Ok(net);
         }
-        let failed = |error| Error::from_io("a selector", error);
-        let (io_thread, reactor) = self.context.reactor(self.terms().options.affinity)?;
+        let failed = |error| Error::from_io(what.to_string(), error);
+        let affinity = self.terms().options.affinity;
+        let (io_thread, reactor) = self.context.reactor(affinity, what)?;
         let mut guard = self.set.lock();
         if let Some(net) = self.net.get() {
             return Ok(net);

@@ -8,7 +8,7 @@ use std::{io, sync::Arc};
 
 use super::{bells::Bells, socket::Socket, terms::Terms};
 use crate::{
-    base::{endpoint::Endpoint, event::EventKind, time::Time, tuning},
+    base::{endpoint::Endpoint, error::is_exhaustion, event::EventKind, time::Time, tuning},
     reactor::metal::{Acceptor, Stream},
 };
 
@@ -86,12 +86,4 @@ impl Listener {
         }
         (streams, true)
     }
-}
-
-/// Has something run out that may come back?
-fn is_exhaustion(error: &io::Error) -> bool {
-    const EXHAUSTED: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-    error
-        .raw_os_error()
-        .is_some_and(|code| EXHAUSTED.contains(&code))
 }

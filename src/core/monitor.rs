@@ -43,7 +43,9 @@ struct Inner {
     events: VecDeque<Event>,
     /// What peers said, in all of them.
     octets: usize,
+    /// Events lost since the last that was taken in; where and when the latest of them happened.
     missed: u64,
+    last_missed: Option<(Endpoint, Time)>,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -121,16 +123,12 @@ impl Queue {
         let full = inner.events.len() >= EVENTS_MAX || octets > OCTETS_MAX;
         if full && !inner.events.is_empty() {
             inner.missed += 1;
+            inner.last_missed = Some((event.endpoint, event.at));
             return None;
         }
         inner.octets = octets;
-        if inner.missed > 0 {
-            let lagged = EventKind::Lagged(std::mem::take(&mut inner.missed));
-            inner.events.push_back(Event {
-                kind: lagged,
-                peer: None,
-                ..event.clone()
-            });
+        if let Some(lagged) = inner.lagged() {
+            inner.events.push_back(lagged);
         }
         inner.events.push_back(event);
         inner.waker.take()
@@ -157,9 +155,23 @@ impl Queue {
 
 impl Inner {
     fn pop(&mut self) -> Option<Event> {
-        let event = self.events.pop_front()?;
+        let Some(event) = self.events.pop_front() else {
+            // Who has read all that there was learns at once that it was not all.
+            return self.lagged();
+        };
         self.octets -= said(&event);
         Some(event)
+    }
+
+    /// What is told in the place of events that were lost.
+    fn lagged(&mut self) -> Option<Event> {
+        let (endpoint, at) = self.last_missed.take()?;
+        Some(Event {
+            kind: EventKind::Lagged(std::mem::take(&mut self.missed)),
+            endpoint,
+            peer: None,
+            at,
+        })
     }
 }
 

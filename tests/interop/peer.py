@@ -229,6 +229,11 @@ def unbind(socket, endpoint):
 
 
 @command
+def disconnect(socket, endpoint):
+    SOCKETS[socket].disconnect(endpoint)
+
+
+@command
 def bind_in_vain(socket, endpoint):
     """Binds to what is taken."""
     try:
