@@ -340,6 +340,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "tests/options.rs",
         "affinity_chooses_among_the_io_threads",
     ),
+    ("MORE", "tests/option_effects.rs", "nothing_more_is_to_come"),
     (
         "RCVMORE",
         "tests/option_effects.rs",
@@ -439,10 +440,11 @@ const SHOWN: &[(&str, &str, &str)] = &[
 ];
 
 /// Both sets of rows, with a word for each.
-fn tables() -> [(&'static str, &'static [OptionRow]); 2] {
+fn tables() -> [(&'static str, &'static [OptionRow]); 3] {
     [
         ("socket", OptionRow::of_sockets()),
         ("context", OptionRow::of_contexts()),
+        ("message", OptionRow::of_messages()),
     ]
 }
 

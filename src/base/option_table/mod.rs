@@ -28,7 +28,7 @@ use super::{
 
 use self::{
     lens::Lens,
-    rows::{CONTEXT, SOCKET},
+    rows::{CONTEXT, MESSAGE, SOCKET},
 };
 
 /// An option of libzmq.
@@ -203,6 +203,11 @@ impl OptionRow {
     /// Every option of contexts.
     pub fn of_contexts() -> &'static [OptionRow] {
         CONTEXT
+    }
+
+    /// Every property of messages that has a number.
+    pub fn of_messages() -> &'static [OptionRow] {
+        MESSAGE
     }
 
     /// Can it be set, or read?
@@ -478,7 +483,12 @@ impl fmt::Display for Here {
 /// The rows as the tables of `docs/OPTIONS.md`, which a test compares.
 pub fn tables() -> String {
     let mut text = String::new();
-    for (title, rows) in [("Sockets", SOCKET), ("Contexts", CONTEXT)] {
+    let all = [
+        ("Sockets", SOCKET),
+        ("Contexts", CONTEXT),
+        ("Messages", MESSAGE),
+    ];
+    for (title, rows) in all {
         let acting = rows.iter().filter(|row| row.acts()).count();
         let _ = write!(
             text,

@@ -57,7 +57,6 @@ const ALL: &[SocketType] = &[];
 const PUBS: &[SocketType] = &[Pub, XPub];
 const XPUB: &[SocketType] = &[XPub];
 const RECEIVERS: &[SocketType] = &[Pair, Sub, Req, Rep, Dealer, Router, Pull, XPub, XSub];
-const NAMED: &[SocketType] = &[Req, Rep, Dealer, Router];
 const PROBES: &[SocketType] = &[Req, Dealer, Router];
 const CONFLATES: &[SocketType] = &[Dealer, Pull, Push, Pub, Sub];
 
@@ -75,7 +74,7 @@ const fn field(lens: Lens, how: &'static str) -> Here {
 pub(super) const SOCKET: &[OptionRow] = rows! {
     AFFINITY 4 U64 Both "I/O threads, a bit each; 0: all" n(0), (i64::MIN, i64::MAX), ALL, FirstEndpoint,
         field(Lens::Other(|it| (it.affinity as i64).into(), set_affinity), "affinity");
-    ROUTING_ID 5 Octets Both "name" s(""), NAME, NAMED, NextEndpoint,
+    ROUTING_ID 5 Octets Both "name; told by REQ, DEALER, ROUTER" s(""), NAME, ALL, NextEndpoint,
         field(Lens::Octets(|it| &mut it.routing_id), "routing_id");
     SUBSCRIBE 6 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("subscribe");
     UNSUBSCRIBE 7 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("unsubscribe");
@@ -279,6 +278,14 @@ pub(super) const CONTEXT: &[OptionRow] = rows! {
     ZERO_COPY_RECV 10 Int Both "1: large bodies always are" n(1), (1, 1), ALL, NextSocket, CONTEXTS;
     IPV6 42 Int Both "yes or no" n(0), COUNT, ALL, NextSocket, CONTEXTS;
     BLOCKY 70 Int Both "yes or no: LINGER begins with 0" n(1), COUNT, ALL, NextSocket, CONTEXTS;
+};
+
+/// What can be asked of a message.
+pub(super) const MESSAGE: &[OptionRow] = rows! {
+    MORE 1 Int Get "yes or no" none, BIT, ALL, Never, Here::Call("Message::frames");
+    SRCFD 2 Int Get "descriptor" none, WAIT, ALL, Never, Here::Absent("PeerInfo says who sent it");
+    SHARED 3 Int Get "yes or no" none, BIT, ALL, Never,
+        Here::Absent("nobody can change octets, shared or not");
 };
 
 const CONTEXTS: Here = Here::Call("Context::set_option");
