@@ -70,7 +70,7 @@ pub use api::{
     Actor, Addressed, AllowList, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer,
     Interrupter, Iter, Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl,
     ProxyHandle, ProxyStats, Pub, Pull, Push, Readiness, Ready, Rep, Req, Requests, Responder,
-    Router, SocketStats, Sub, TypedSocket, WayStats, XPub, XSub,
+    Router, Sub, TypedSocket, WayStats, XPub, XSub,
 };
 #[cfg(feature = "futures")]
 pub use api::{Incoming, Outgoing, OutgoingTo};
@@ -91,11 +91,11 @@ pub use base::{
     rates::Rates,
     secret::Secret,
     socket_type::SocketType,
-    stats::LaneStats,
+    stats::{Calls, IoStats, LaneStats, SocketStats},
     time::Time,
 };
 
-pub use core::PeerState;
+pub use core::{PeerState, Times};
 
 /// Sockets whose type is known only when the program runs.
 pub mod untyped {

@@ -12,6 +12,7 @@ use crate::{
         error::{Error, ErrorKind},
         option_table::{OptionName, OptionValue},
         options::Linger,
+        stats::IoStats,
         sync::park::{Parked, Parker},
     },
     core::{self, Place},
@@ -61,6 +62,24 @@ impl Context {
     pub fn global() -> &'static Context {
         static GLOBAL: OnceLock<Context> = OnceLock::new();
         GLOBAL.get_or_init(Context::new)
+    }
+
+    /// What its I/O threads have done, one after the other: those that have been started, which
+    /// happens with the first socket that is bound or connected to anything but `inproc`.
+    ///
+    /// ```
+    /// use hubless::{Context, Pull};
+    ///
+    /// let context = Context::new();
+    /// assert!(context.io_stats().is_empty());
+    /// let pull = Pull::builder().context(&context).build()?;
+    /// pull.bind("tcp://127.0.0.1:0")?;
+    /// let thread = context.io_stats()[0];
+    /// println!("ρ = {:.2}, {} slow turns", thread.utilisation(), thread.slow_turns);
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    pub fn io_stats(&self) -> Vec<IoStats> {
+        self.inner.io_stats()
     }
 
     /// A context on another metal: the simulator's, in our tests.

@@ -38,6 +38,13 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// The spans that are mostly looked at: 1, 10 and 60 seconds.
+    pub const SPANS: [Duration; 3] = [
+        Duration::from_secs(1),
+        Duration::from_secs(10),
+        Duration::from_secs(60),
+    ];
+
     /// A meter for this socket, all its peers together. It does not keep the socket open.
     pub fn new<S: TypedSocket>(socket: &S) -> Meter {
         let mut meter = Meter {
@@ -51,10 +58,11 @@ impl Meter {
 
     /// Looks at the counters now.
     pub fn sample(&mut self) {
-        let (sent, received) = self.socket.stats();
+        let stats = self.socket.stats();
+        let services = self.socket.services();
         let now = self.socket.context().metal().now();
-        self.sent.note(now, sent);
-        self.received.note(now, received);
+        self.sent.note(now, stats.sent, services);
+        self.received.note(now, stats.received, services);
     }
 
     /// The rates of what is sent, over the last `span`, as far as there are samples: messages

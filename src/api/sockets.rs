@@ -18,9 +18,9 @@ use crate::{
         endpoint::{Endpoint, IntoEndpoint},
         error::Error,
         socket_type::SocketType,
-        stats::LaneStats,
+        stats::SocketStats,
     },
-    core::{PeerState, Socket},
+    core::{PeerState, Socket, Times},
 };
 
 /// A socket of a certain type. Sealed: the types are those of this module.
@@ -44,31 +44,6 @@ pub(super) mod sealed {
         /// What it shares with its clones.
         fn owner(&self) -> &Arc<Owner>;
     }
-}
-
-/// The counters of a socket, all its peers together.
-///
-/// ```
-/// use hubless::{Pull, Push};
-///
-/// let (push, pull) = (Push::new()?, Pull::new()?);
-/// pull.bind("inproc://counted")?;
-/// push.connect("inproc://counted")?;
-/// push.send("one")?;
-/// pull.recv()?;
-/// assert_eq!(push.stats().sent.delivered, 1);
-/// assert_eq!(pull.stats().received.delivered, 1);
-/// # Ok::<(), hubless::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SocketStats {
-    /// What was sent.
-    pub sent: LaneStats,
-    /// What was received.
-    pub received: LaneStats,
-    /// Handshakes done with all peers, those that have left included.
-    pub connections: u64,
 }
 
 macro_rules! typed {
@@ -174,9 +149,13 @@ macro_rules! typed {
 
             /// The counters of all peers together, those that have left included.
             pub fn stats(&self) -> SocketStats {
-                let (sent, received) = self.owner.socket.stats();
-                let connections = self.owner.socket.connections();
-                SocketStats { sent, received, connections }
+                self.owner.socket.stats()
+            }
+
+            /// How long messages have waited, and how long work on them took; `None` unless the
+            /// builder's [`time_one_in`](Builder::time_one_in) asked for it.
+            pub fn times(&self) -> Option<Times> {
+                self.owner.socket.times()
             }
 
             /// Watches what happens to its connections, from now on.

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     context::Context, interrupt::Interrupter, monitor::Monitor, owner::Owner, proxy::Proxy,
-    router::framed, sockets::SocketStats,
+    router::framed,
 };
 use crate::{
     base::{
@@ -24,6 +24,7 @@ use crate::{
         option_table::{OptionDefault, OptionRow, OptionValue},
         options::Options,
         socket_type::SocketType,
+        stats::SocketStats,
         sync::{AtomicBool, Mutex, Ordering, Rank},
     },
     core::{self, Look, PeerState, Place, To, Watch},
@@ -482,12 +483,7 @@ impl Socket {
 
     /// The counters of all peers together, those that have left included.
     pub fn stats(&self) -> SocketStats {
-        let (sent, received) = self.owner.socket.stats();
-        SocketStats {
-            sent,
-            received,
-            connections: self.owner.socket.connections(),
-        }
+        self.owner.socket.stats()
     }
 
     /// A proxy between this socket and another: see [`Proxy`].

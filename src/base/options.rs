@@ -145,6 +145,8 @@ pub struct Options {
     /// Where a domain is set nobody comes in without a handler of ZAP; where none is, CURVE asks
     /// no handler.
     pub zap_enforce_domain: bool,
+    /// One message in so many is timed; 0: none.
+    pub time_one_in: u32,
 }
 
 impl Default for Options {
@@ -210,6 +212,7 @@ impl Default for Options {
             authenticator: None,
             zap_domain: String::new(),
             zap_enforce_domain: false,
+            time_one_in: 0,
         }
     }
 }

@@ -25,12 +25,15 @@ struct Look {
     arrived: u64,
     left: u64,
     waiting: u64,
+    /// Services that have ended, and their time.
+    services: (u64, Duration),
 }
 
 impl Looks {
-    /// Notes what the counters said at `at`. What is older than [`KEPT`] is forgotten, and so is
+    /// Notes what the counters said at `at`, and how many services had ended, after what time
+    /// together. What is older than [`KEPT`] is forgotten, and so is
     /// the oldest of more than [`LOOKS_MAX`].
-    pub fn note(&mut self, at: Time, stats: LaneStats) {
+    pub fn note(&mut self, at: Time, stats: LaneStats, services: (u64, Duration)) {
         while self.looks.len() >= LOOKS_MAX
             || self.looks.get(1).is_some_and(|next| at - next.at >= KEPT)
         {
@@ -41,6 +44,7 @@ impl Looks {
             arrived: stats.accepted,
             left: stats.accepted.saturating_sub(stats.queued),
             waiting: stats.queued,
+            services,
         });
     }
 
@@ -66,6 +70,7 @@ impl Looks {
             arrivals: last.arrived.saturating_sub(first.arrived) as f64 / seconds,
             departures: last.left.saturating_sub(first.left) as f64 / seconds,
             waiting: pairs.map(area).sum::<f64>() / seconds,
+            service: mean(first.services, last.services),
         })
     }
 }
@@ -82,6 +87,9 @@ pub struct Rates {
     pub departures: f64,
     /// L: messages that waited in it, on average.
     pub waiting: f64,
+    /// 1/μ: how long one server worked on a message, on average; `None` unless the socket times its
+    /// messages ([`time_one_in`](crate::Builder::time_one_in)) and one was served in the span.
+    pub service: Option<Duration>,
 }
 
 impl Rates {
@@ -91,11 +99,30 @@ impl Rates {
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
+    /// μ: messages a second that one server can work on; `None` as in `service`.
+    pub fn service_rate(&self) -> Option<f64> {
+        let seconds = self.service?.as_secs_f64();
+        (seconds > 0.0).then(|| 1.0 / seconds)
+    }
+
+    /// λ/μ: servers that are at work on average, in erlangs; so many are needed at least, or the
+    /// queue grows without end. Over c servers it is ρ. `None` as in `service`.
+    pub fn load(&self) -> Option<f64> {
+        Some(self.arrivals * self.service?.as_secs_f64())
+    }
+
     /// ρ = λ / (c·μ): the share of their time that `servers` work, if each message takes one of
     /// them `service` on average. From 1 on the queue grows without end.
     pub fn utilisation(&self, service: Duration, servers: usize) -> f64 {
         self.arrivals * service.as_secs_f64() / servers.max(1) as f64
     }
+}
+
+/// The mean time of the services between two looks.
+fn mean(from: (u64, Duration), to: (u64, Duration)) -> Option<Duration> {
+    let count = to.0.checked_sub(from.0).filter(|count| *count > 0)?;
+    let seconds = to.1.saturating_sub(from.1).as_secs_f64() / count as f64;
+    Some(Duration::from_secs_f64(seconds))
 }
 
 /// Looks older than this are forgotten, but for one.
@@ -107,6 +134,9 @@ const LOOKS_MAX: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nobody times services.
+    const NONE: (u64, Duration) = (0, Duration::ZERO);
 
     fn at(millis: u64) -> Time {
         Time::START + Duration::from_millis(millis)
@@ -125,13 +155,13 @@ mod tests {
     fn rates_are_those_between_the_looks() {
         let mut looks = Looks::default();
         assert_eq!(looks.over(KEPT), None);
-        looks.note(at(0), stats(10, 0));
+        looks.note(at(0), stats(10, 0), NONE);
         assert_eq!(looks.over(KEPT), None, "one look tells nothing");
-        looks.note(at(0), stats(10, 0));
+        looks.note(at(0), stats(10, 0), NONE);
         assert_eq!(looks.over(KEPT), None, "nor do two at one time");
 
-        looks.note(at(500), stats(30, 8));
-        looks.note(at(1000), stats(50, 8));
+        looks.note(at(500), stats(30, 8), NONE);
+        looks.note(at(1000), stats(50, 8), NONE);
         let rates = looks.over(KEPT).expect("a second of looks");
         assert_eq!(rates.span, Duration::from_secs(1));
         assert_eq!((rates.arrivals, rates.departures), (40.0, 32.0));
@@ -149,6 +179,7 @@ mod tests {
             looks.note(
                 at(1000 * second),
                 stats(second + second.saturating_sub(150), 0),
+                NONE,
             );
         }
         for (span, rate) in [(1, 2.0), (10, 2.0), (60, (60.0 + 49.0) / 60.0)] {
@@ -163,7 +194,7 @@ mod tests {
     fn looks_are_bounded_however_many_there_are() {
         let mut looks = Looks::default();
         for n in 0..3 * LOOKS_MAX as u64 {
-            looks.note(at(n), stats(n, 0));
+            looks.note(at(n), stats(n, 0), NONE);
         }
         assert_eq!(looks.looks.len(), LOOKS_MAX);
         let rates = looks.over(KEPT).expect("looks");

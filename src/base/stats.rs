@@ -1,5 +1,7 @@
 //! Counters that balance: what was accepted is delivered, queued, dropped or lost, never gone.
 
+use std::time::Duration;
+
 use super::message::Message;
 
 /// The counters of one lane: one direction of one peer.
@@ -59,6 +61,91 @@ impl LaneStats {
     /// Do the counters balance?
     pub fn balances(self) -> bool {
         self.accepted == self.delivered + self.queued + self.dropped + self.lost
+    }
+}
+
+/// The counters of a socket, all its peers together.
+///
+/// ```
+/// use hubless::{Pull, Push};
+///
+/// let (push, pull) = (Push::new()?, Pull::new()?);
+/// pull.bind("inproc://counted")?;
+/// push.connect("inproc://counted")?;
+/// push.send("one")?;
+/// pull.recv()?;
+/// assert_eq!(push.stats().sent.delivered, 1);
+/// assert_eq!(pull.stats().received.delivered, 1);
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketStats {
+    /// What was sent.
+    pub sent: LaneStats,
+    /// What was received.
+    pub received: LaneStats,
+    /// Peers whose handshake is done, now.
+    pub peers: usize,
+    /// Handshakes done with all peers, those that have left included.
+    pub connections: u64,
+    /// How many of them made a connection anew that had been lost.
+    pub reconnects: u64,
+    /// What it has asked of the system.
+    pub calls: Calls,
+}
+
+/// System calls of a socket, and wake-ups. Inproc there are none but wake-ups: messages do not
+/// pass through the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Calls {
+    /// Reads from its connections.
+    pub reads: u64,
+    /// Writes to them, many messages in each under load.
+    pub writes: u64,
+    /// Looks for what is ready, by threads that wait for it and by its I/O thread.
+    pub polls: u64,
+    /// How often a thread that polls for it was rung out of that by another one.
+    pub bells: u64,
+    /// How often a thread that slept in one of its calls ran again.
+    pub wakeups: u64,
+}
+
+/// What an I/O thread has done.
+///
+/// A turn is what it does between two waits. One that takes long keeps all other sockets of that
+/// thread waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IoStats {
+    /// Sockets that it serves now.
+    pub sockets: usize,
+    /// Turns: as many polls, each a system call.
+    pub turns: u64,
+    /// Polls that could have slept: it was woken by readiness, a bell or a deadline.
+    pub wakeups: u64,
+    /// How often another thread rang it out of its sleep.
+    pub bells: u64,
+    /// Turns that took 10 ms or more.
+    pub slow_turns: u64,
+    /// The longest turn.
+    pub longest_turn: Duration,
+    /// The time spent in turns; ρ of the thread is this over `lifetime`.
+    pub busy: Duration,
+    /// How long the thread has run.
+    pub lifetime: Duration,
+}
+
+impl IoStats {
+    /// ρ: the share of its life that it was at work, 0 to 1.
+    pub fn utilisation(&self) -> f64 {
+        let lifetime = self.lifetime.as_secs_f64();
+        if lifetime > 0.0 {
+            (self.busy.as_secs_f64() / lifetime).min(1.0)
+        } else {
+            0.0
+        }
     }
 }
 

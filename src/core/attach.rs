@@ -131,11 +131,12 @@ pub(super) struct Newcomer<'a> {
 }
 
 impl Terms {
-    /// The two lanes of a network peer: what we send, what we receive.
-    pub(super) fn network_lanes(&self) -> (Arc<Lane>, Arc<Lane>) {
+    /// The two lanes of a network peer of `socket`: what we send, what we receive.
+    pub(super) fn network_lanes(&self, socket: &Socket) -> (Arc<Lane>, Arc<Lane>) {
         let options = &self.options;
         let out = Lane::new(Store::Octets, options.send_hwm, options.conflate);
         let received = Lane::new(Store::Messages, options.recv_hwm, options.conflate);
+        socket.time_lanes([&out, &received]);
         (Arc::new(out), Arc::new(received))
     }
 }
@@ -338,6 +339,7 @@ impl State {
     pub(super) fn connected(&mut self, key: usize, now: Time) {
         self.connections += 1;
         let attached = &mut self.attached[key];
+        self.reconnects += u64::from(attached.connections > 0);
         attached.connections += 1;
         attached.connected_at = Some(now);
     }
@@ -392,6 +394,7 @@ impl State {
             let mut received = peer.window.stats();
             received.dropped += received.forsake();
             self.past.1 = self.past.1.plus(received);
+            self.keep_times(peer.window.lane(), false);
             self.leaving.push(peer.out.into_lane());
             self.settle_leaving();
         }
@@ -408,17 +411,17 @@ impl State {
 
     /// Counts what went through lanes that are done with.
     pub(super) fn settle_leaving(&mut self) {
-        let past = &mut self.past.0;
-        self.leaving.retain(|lane| {
+        for lane in std::mem::take(&mut self.leaving) {
             let mut stats = lane.stats();
-            if stats.queued > 0 && Arc::strong_count(lane) > 1 {
-                return true;
+            if stats.queued > 0 && Arc::strong_count(&lane) > 1 {
+                self.leaving.push(lane);
+                continue;
             }
             // Nobody is left who could read it.
             stats.lost += stats.forsake();
-            *past = past.plus(stats);
-            false
-        });
+            self.past.0 = self.past.0.plus(stats);
+            self.keep_times(&lane, true);
+        }
     }
 
     /// The receiver has read far enough: whoever fills the lane may go on.

@@ -22,6 +22,7 @@ use crate::{
         error::{Error, ErrorKind},
         option_table::{OptionName, OptionRow, OptionValue},
         options::{Linger, Options},
+        stats::IoStats,
         sync::{AtomicU64, Mutex, Ordering, Rank, park::Parker},
         tuning,
     },
@@ -110,6 +111,13 @@ impl Context {
         if ipv6 && !said_ipv6 {
             options.ipv6 = true;
         }
+    }
+
+    /// What its I/O threads have done, those that have been started.
+    pub fn io_stats(&self) -> Vec<IoStats> {
+        let now = self.metal.now();
+        let reactors = self.with_registry(|registry| registry.reactors.clone());
+        reactors.iter().map(|reactor| reactor.stats(now)).collect()
     }
 
     /// A number never given before.

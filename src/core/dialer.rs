@@ -521,7 +521,7 @@ impl Dialer {
         session.end(socket, &fault.reason, immediate || stops, bells);
         if immediate {
             self.peer = None;
-            self.lanes = self.terms.network_lanes();
+            self.lanes = self.terms.network_lanes(socket);
         }
         if stops {
             return self.stop(socket, fault.reason.clone(), bells);
@@ -565,7 +565,7 @@ impl Dialer {
         match &mut self.dial {
             Dial::Session(session) => {
                 set.unregister(session.link.stream.source());
-                session.link.flush();
+                socket.work.note_writes(session.link.flush().writes);
                 if session.link.cut() {
                     socket.note_writable(&session.link, bells);
                 }

@@ -91,6 +91,7 @@ impl Socket {
         let now = self.context.metal.now();
         set_here.run_jobs(self, now, bells);
         if polls {
+            self.work.note_poll();
             if let Err(error) = set_here.poll(Some(Duration::ZERO)) {
                 if error.kind() != io::ErrorKind::Interrupted {
                     log::error!("a socket's selector failed: {error}");

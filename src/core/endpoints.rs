@@ -20,6 +20,7 @@ use super::{
     state::{Phase, State},
     terms::Terms,
     wait::Place,
+    work::Work,
 };
 use crate::{
     base::{
@@ -162,7 +163,7 @@ impl Socket {
         self.net(endpoint)?;
         let shared = Arc::new(endpoint.clone());
         let terms = self.terms();
-        let lanes = terms.network_lanes();
+        let lanes = terms.network_lanes(self);
         let mut peer = None;
         if terms.options.immediate && named.is_some() {
             let what = "with `immediate`, a peer cannot be named before it is there";
@@ -477,7 +478,10 @@ impl Socket {
         }
         let me = self.me.upgrade().ok_or(ErrorKind::Closed)?;
         let selector = self.context.metal.selector().map_err(failed)?;
-        let alarm: Arc<dyn Alarm> = Arc::new(Ringer(selector.bell().map_err(failed)?));
+        let alarm: Arc<dyn Alarm> = Arc::new(Ringer(
+            selector.bell().map_err(failed)?,
+            Arc::clone(&self.work),
+        ));
         let key = reactor.adopt(me);
         if let Err(error) = reactor.watch(key, selector.source()) {
             reactor.release(key);
@@ -501,11 +505,12 @@ impl Socket {
     }
 }
 
-/// A selector's bell as an alarm.
-struct Ringer(Arc<dyn Bell>);
+/// A selector's bell as an alarm, whose rings are counted.
+struct Ringer(Arc<dyn Bell>, Arc<Work>);
 
 impl Alarm for Ringer {
     fn ring(&self) {
+        self.1.note_bell();
         self.0.ring();
     }
 }

@@ -26,6 +26,7 @@ impl Socket {
 
     /// Follows a flush up.
     pub(super) fn flushed(&self, link: &Arc<Link>, flushed: Flushed) {
+        self.work.note_writes(flushed.writes);
         if flushed.ring_writer {
             let mut bells = Bells::default();
             self.note_writable(link, &mut bells);

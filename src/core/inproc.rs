@@ -67,6 +67,7 @@ impl Socket {
         let options = &terms.options;
         let lane = |hwm| Arc::new(Lane::new(Store::Messages, hwm, options.conflate));
         let lanes = (lane(options.send_hwm), lane(options.recv_hwm));
+        self.time_lanes([&lanes.0, &lanes.1]);
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         state.check_name(name.as_ref())?;
@@ -122,6 +123,7 @@ impl Socket {
         out.set_hwm(sum(ours.options.send_hwm, bound.options.recv_hwm));
         received.set_hwm(sum(bound.options.send_hwm, ours.options.recv_hwm));
 
+        binder.time_lanes([&out, &received]);
         let now = self.context.metal.now();
         // Their side first: it has to know where to ring us before we ring it.
         let mut their_bells = Bells::default();

@@ -122,6 +122,7 @@ impl Socket {
                     false => parker.park(timeout),
                 };
                 self.parked.fetch_sub(1, Ordering::SeqCst);
+                self.work.note_wakeup();
                 parked
             }
         }
@@ -203,7 +204,7 @@ impl Socket {
             if std::mem::take(&mut awake) {
                 let end = next.map_or(now + tuning::SPIN, |next| next.min(now + tuning::SPIN));
                 let stop = || parker.is_woken() || self.wanted.load(Ordering::Relaxed);
-                polled = set.poll_awake(&*self.context.metal, end, stop);
+                polled = set.poll_awake(self, end, stop);
                 now = self.context.metal.now();
                 // Late: somebody else has work for this core, and sleepers go before spinners.
                 self.spin
@@ -211,7 +212,9 @@ impl Socket {
                     .end(matches!(polled, Ok(true)) && now <= end);
             }
             if let Ok(false) = polled {
+                self.work.note_poll();
                 polled = set.poll(next.map(|next| next.since(now))).map(|()| true);
+                self.work.note_wakeup();
                 now = self.context.metal.now();
             }
             let woken = parker.end_poll();

@@ -45,6 +45,8 @@ pub(crate) struct Flushed {
     pub(crate) ring_writer: bool,
     /// The lane's writer had said that it is done, and all is written.
     pub(crate) finished: bool,
+    /// System calls made.
+    pub(crate) writes: u32,
 }
 
 impl Link {
@@ -148,6 +150,7 @@ impl Link {
             }
             let mut slices = [IoSlice::new(&[]); tuning::WRITE_SLICES_MAX];
             let count = outbox.slices(&mut slices);
+            flushed.writes += 1;
             match self.stream.write(&slices[..count]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(octets) => outbox.advance(octets),
@@ -174,6 +177,7 @@ impl Link {
                 return Ok(());
             }
             let octets = seal.octets(outbox)?;
+            flushed.writes += 1;
             match self.stream.write(&[IoSlice::new(octets)]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(octets) => seal.advance(octets, outbox),

@@ -19,6 +19,7 @@ mod link;
 mod listener;
 mod monitor;
 mod narrow;
+mod numbers;
 mod places;
 mod pollset;
 mod seal;
@@ -28,9 +29,11 @@ mod socket;
 mod spin;
 mod state;
 mod terms;
+mod times;
 mod wait;
 mod watch;
 mod words;
+mod work;
 mod zap;
 
 pub use self::{
@@ -40,6 +43,7 @@ pub use self::{
     monitor::Queue,
     signal::Signal,
     socket::{PeerState, Socket, To, WithInfo},
+    times::Times,
     wait::{Place, Waiters},
     watch::{Look, Watch},
 };

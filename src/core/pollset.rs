@@ -32,7 +32,7 @@ use crate::{
         time::Time,
     },
     engine::Fault,
-    reactor::metal::{Metal, Ready, Selector, SourceId},
+    reactor::metal::{Ready, Selector, SourceId},
 };
 
 /// One socket's connections.
@@ -191,7 +191,7 @@ impl PollSet {
                     self.give_up(socket, key, bells);
                 }
                 for stream in streams {
-                    let lanes = terms.network_lanes();
+                    let lanes = terms.network_lanes(socket);
                     let session = Session::new(&terms, &endpoint, stream, lanes, None, now);
                     self.accept(socket, id, &endpoint, session, now, bells);
                 }
@@ -335,21 +335,21 @@ impl PollSet {
         self.selector.poll(&mut self.ready, wait)
     }
 
-    /// Looks for readiness again and again until there is some, `stop` says so, or `until`.
-    /// Answers whether that was before `until`. In between it offers its core to others: the
-    /// peer's thread may be the one that waits for it.
+    /// Looks for readiness again and again until there is some, `stop` says so, or `until`. Answers
+    /// whether that was before `until`. In between it offers its core to others, perhaps its peer.
     pub(super) fn poll_awake(
         &mut self,
-        metal: &dyn Metal,
+        socket: &Socket,
         until: Time,
         stop: impl Fn() -> bool,
     ) -> io::Result<bool> {
         loop {
+            socket.work.note_poll();
             self.selector.poll(&mut self.ready, Some(Duration::ZERO))?;
             if !self.ready.is_empty() || stop() {
                 return Ok(true);
             }
-            if metal.now() >= until {
+            if socket.context.metal.now() >= until {
                 return Ok(false);
             }
             std::thread::yield_now();
@@ -545,7 +545,7 @@ impl PollSet {
                     dialer.closing = Some(until);
                     let mut fate = Fate::Stays;
                     if let Some(session) = dialer.session() {
-                        session.link.flush();
+                        socket.work.note_writes(session.link.flush().writes);
                         if session.is_ready() {
                             fate = dialer.drive(socket, self, key, look_again(key), now, bells);
                         }
@@ -556,7 +556,8 @@ impl PollSet {
                 What::Accepted(mut accepted) if meant(accepted.listener) => {
                     accepted.closing = Some(until);
                     accepted.session.link.lane.close_writer();
-                    accepted.session.link.flush();
+                    let flushed = accepted.session.link.flush();
+                    socket.work.note_writes(flushed.writes);
                     let mut fare = Fare::Waits;
                     if accepted.session.is_ready() {
                         let ready = look_again(key);

@@ -208,6 +208,7 @@ impl Session {
     }
 
     fn note(&self, socket: &Socket, flushed: Flushed, bells: &mut Bells) {
+        socket.work.note_writes(flushed.writes);
         if flushed.ring_writer {
             socket.note_writable(&self.link, bells);
         }
@@ -243,6 +244,7 @@ impl Session {
             }
             let (read, limit) = match self.engine.large_body() {
                 Some((body, limit)) => {
+                    socket.work.note_read();
                     let read = self.link.stream.read(body, limit);
                     let count = self.judge(read)?;
                     if let Some(count) = count {
@@ -253,6 +255,7 @@ impl Session {
                 None => {
                     octets.clear();
                     let limit = self.read_limit();
+                    socket.work.note_read();
                     let read = self.link.stream.read(octets, limit);
                     let count = self.judge(read)?;
                     if count.is_some() {

@@ -29,6 +29,7 @@ use super::{
     state::{Left, Phase, Refused, State},
     terms::Standing,
     wait::Place,
+    work::Work,
 };
 use crate::{
     base::{
@@ -36,6 +37,7 @@ use crate::{
         endpoint::Endpoint,
         error::{Error, RecvError, SendError},
         event::PeerInfo,
+        histogram::Histogram,
         message::Message,
         name::Name,
         options::Options,
@@ -43,7 +45,7 @@ use crate::{
         stats::LaneStats,
         sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
     },
-    pattern::{Peer, Received, Refusal, Route},
+    pattern::{Received, Refusal, Route},
     reactor::Handle,
 };
 
@@ -84,6 +86,7 @@ pub struct Socket {
     /// As in the state, to be looked at without its lock.
     pub(super) interrupted: AtomicBool,
     pub(super) hub: Hub,
+    pub(super) work: Arc<Work>,
 }
 
 /// A message, and what is known of its sender; `None` if that has left.
@@ -120,6 +123,10 @@ pub struct PeerState {
     pub sent: LaneStats,
     /// What it sent us.
     pub received: LaneStats,
+    /// How long messages to it have waited, those that were timed; `None` if none are.
+    pub sent_waits: Option<Histogram>,
+    /// How long messages of it have waited, likewise.
+    pub received_waits: Option<Histogram>,
 }
 
 /// To whom a message goes.
@@ -182,6 +189,7 @@ impl Socket {
             watched: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             hub: Hub::new(),
+            work: Arc::default(),
         });
         context.enter(&socket)?;
         Ok(socket)
@@ -323,6 +331,7 @@ impl Socket {
             ..
         } = &mut *state;
         let taken = pattern.reply(peers, route, message, effects);
+        state.note_back(self);
         state.follow(self, &mut bells);
         drop(state);
         bells.ring(self);
@@ -460,6 +469,7 @@ impl Socket {
             ..
         } = &mut *state;
         let ready = (pattern.can_recv(peers, effects), pattern.can_send(peers));
+        state.note_back(self);
         state.follow(self, &mut bells);
         drop(state);
         bells.ring(self);
@@ -489,57 +499,7 @@ impl Socket {
         Ok(able)
     }
 
-    // ---- looking
-
-    /// The counters of all peers together, those that are gone included: sent, received.
-    pub fn stats(&self) -> (LaneStats, LaneStats) {
-        let mut state = self.state.lock();
-        state.settle_leaving();
-        let (mut sent, mut received) = state.past;
-        for lane in &state.leaving {
-            sent = sent.plus(lane.stats());
-        }
-        for (_, peer) in &state.peers {
-            sent = sent.plus(peer.out.stats());
-            received = received.plus(peer.window.stats());
-        }
-        (sent, received)
-    }
-
-    /// Handshakes done with all peers, ever.
-    pub fn connections(&self) -> u64 {
-        self.state.lock().connections
-    }
-
-    /// Every peer, in the order of its key.
-    pub fn peers(&self) -> Vec<PeerState> {
-        let now = self.context.metal.now();
-        let state = self.state.lock();
-        let peer_state = |(key, peer): (usize, &Peer)| PeerState {
-            endpoint: (*state.attached[key].endpoint).clone(),
-            info: state.attached[key].info.clone(),
-            ready: peer.ready,
-            routing_id: peer.identity.to_bytes(),
-            connections: state.attached[key].connections,
-            connected_for: state.attached[key].connected_at.map(|at| now.since(at)),
-            sent: peer.out.stats(),
-            received: peer.window.stats(),
-        };
-        let there = |(key, peer): &(usize, &Peer)| {
-            !peer.gone || state.attached[*key].served || peer.window.stats().queued > 0
-        };
-        state.peers.iter().filter(there).map(peer_state).collect()
-    }
-
-    /// PUB, XPUB: peers with at least one subscription.
-    pub fn subscribers(&self) -> usize {
-        self.state.lock().pattern.subscribers()
-    }
-
-    /// Is it open still?
-    pub fn is_open(&self) -> bool {
-        self.state.lock().phase == Phase::Open
-    }
+    // ---- telling
 
     /// A new monitor.
     pub fn monitor(&self) -> Arc<Queue> {

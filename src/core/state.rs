@@ -13,6 +13,7 @@ use super::{
     endpoints::Ends,
     link::Link,
     socket::{Socket, To},
+    times::Timed,
     wait::Waiters,
     watch::Watchers,
 };
@@ -66,10 +67,13 @@ pub(super) struct State {
     pub(super) departed: usize,
     /// Counters of peers that are gone: sent, received.
     pub(super) past: (LaneStats, LaneStats),
-    /// Handshakes done, ever.
+    /// Handshakes done, ever; and those of them with a peer that was connected before.
     pub(super) connections: u64,
+    pub(super) reconnects: u64,
     /// Lanes of peers that are gone, which the other side (inproc) has not read to the end.
     pub(super) leaving: Vec<Arc<Lane>>,
+    /// Of a socket that times its messages.
+    pub(super) timed: Option<Box<Timed>>,
 }
 
 /// A socket's life.
@@ -130,13 +134,15 @@ impl State {
             departed: 0,
             past: Default::default(),
             connections: 0,
+            reconnects: 0,
             leaving: Vec::new(),
+            timed: (options.time_one_in > 0).then(Box::default),
         }
     }
 
     /// To be called after what decides upon the short way has changed.
     pub(super) fn settle_ways(&mut self) {
-        let noted = self.interrupted || self.watchers.are_steady();
+        let noted = self.interrupted || self.watchers.are_steady() || self.is_serving();
         self.plain = self.phase == Phase::Open && !noted && self.sent_octets_max.is_none();
     }
 
@@ -259,6 +265,7 @@ impl State {
         if self.phase != Phase::Open {
             return Err(RecvError::Closed);
         }
+        self.note_back(socket);
         let State {
             pattern,
             peers,
@@ -266,6 +273,9 @@ impl State {
             ..
         } = self;
         let result = pattern.recv(peers, effects);
+        if let (Ok(received), true) = (&result, self.timed.is_some()) {
+            self.note_takes(received.from);
+        }
         let result = result.map(|received| {
             let seen = see(&self.attached, received.from);
             (received, seen)

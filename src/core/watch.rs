@@ -250,6 +250,7 @@ impl Socket {
     pub(super) fn look_noting(&self, watch: Watch, interest: Interest, bells: &mut Bells) -> Look {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        state.note_back(self);
         let closed = state.phase != Phase::Open;
         let (mut readable, mut writable) = (closed, closed);
         if !closed {

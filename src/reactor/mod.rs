@@ -12,14 +12,17 @@
 //!
 //! A reactor knows neither connections nor messages. It holds no lock while a tenant is driven.
 
+mod load;
 pub mod metal;
 
 use std::{collections::BTreeSet, fmt, io, sync::Arc, time::Duration};
 
 use slab::Slab;
 
+use self::load::Load;
 use self::metal::{Bell, Metal, Ready, Registry, Selector, SourceId};
 use crate::base::{
+    stats::IoStats,
     sync::{Mutex, Rank},
     time::Time,
     tuning,
@@ -72,6 +75,7 @@ struct Desk {
     /// Until when the reactor sleeps unless something happens; `None` while it is awake.
     asleep_until: Option<Time>,
     stopped: bool,
+    load: Load,
 }
 
 struct Entry {
@@ -96,6 +100,7 @@ impl Reactor {
             sweep_at: None,
             asleep_until: None,
             stopped: false,
+            load: Load::new(metal.now()),
         };
         let shared = Arc::new(Shared {
             registry: selector.registry()?,
@@ -127,7 +132,8 @@ impl Reactor {
             Err(error) => log::error!("the reactor's selector failed: {error}"),
         }
         let now = self.shared.metal.now();
-        let sweep = self.collect(now);
+        let slept = timeout != Some(Duration::ZERO);
+        let sweep = self.collect(now, slept);
         for (key, tenant) in self.due.drain(..) {
             let deadline = tenant.drive(now);
             self.shared.desk.lock().set_deadline(key, &tenant, deadline);
@@ -147,9 +153,10 @@ impl Reactor {
     }
 
     /// Whom to drive, into `due`; and whom to sweep.
-    fn collect(&mut self, now: Time) -> Vec<(usize, Arc<dyn Tenant>)> {
+    fn collect(&mut self, now: Time, slept: bool) -> Vec<(usize, Arc<dyn Tenant>)> {
         let mut desk = self.shared.desk.lock();
         let desk = &mut *desk;
+        desk.load.begin_turn(now, slept);
         desk.asleep_until = None;
         let mut kicked = std::mem::take(&mut desk.kicked);
         for ready in &self.ready {
@@ -195,6 +202,7 @@ impl Shared {
     fn fall_asleep(&self, wait: Option<Duration>) -> Option<Duration> {
         let now = self.metal.now();
         let mut desk = self.desk.lock();
+        desk.load.end_turn(now);
         if !desk.kicked.is_empty() || desk.stopped {
             return Some(Duration::ZERO);
         }
@@ -283,6 +291,7 @@ impl Desk {
         let wakes = self.asleep_until.is_some_and(|until| at < until);
         if wakes {
             self.asleep_until = None;
+            self.load.note_bell();
         }
         wakes
     }
@@ -315,6 +324,12 @@ impl Handle {
     /// How many tenants it has.
     pub fn load(&self) -> usize {
         self.shared.desk.lock().tenants.len()
+    }
+
+    /// What it has done, as of `now`.
+    pub fn stats(&self, now: Time) -> IoStats {
+        let desk = self.shared.desk.lock();
+        desk.load.stats(desk.tenants.len(), now)
     }
 
     /// Watches a tenant's selector.

@@ -171,7 +171,8 @@ impl Socket {
 
     /// The counters: sent, received.
     pub fn stats(&self) -> (LaneStats, LaneStats) {
-        self.core.stats()
+        let stats = self.core.stats();
+        (stats.sent, stats.received)
     }
 
     /// Closes, with the socket's own linger.
