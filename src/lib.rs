@@ -66,6 +66,8 @@ mod wire;
 
 #[cfg(feature = "curve")]
 pub use api::KeyFolder;
+#[cfg(feature = "prometheus")]
+pub use api::prometheus;
 pub use api::{
     Actor, Addressed, AllowList, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer,
     Interrupter, Iter, Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl,

@@ -18,6 +18,8 @@ mod monitor;
 mod options;
 mod owner;
 mod poller;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod proxy;
 mod readiness;
 mod recv;

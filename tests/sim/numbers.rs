@@ -100,8 +100,15 @@ async fn read(world: World, pull: Pull, count: u64, book: Rc<RefCell<Seen>>) {
         Err(RecvError::Empty),
         "asking ends the last service"
     );
+    judge(&world, &pull, count, &mut book.borrow_mut());
+    while !book.borrow().looked {
+        world.sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Does the socket say what the programs saw?
+fn judge(world: &World, pull: &Pull, count: u64, seen: &mut Seen) {
     let times = pull.times().expect("they were asked for");
-    let mut seen = book.borrow_mut();
     seen.read = true;
     assert_eq!(times.service, seen.services);
     assert_eq!(times.received.count(), count);
@@ -118,8 +125,4 @@ async fn read(world: World, pull: Pull, count: u64, book: Rc<RefCell<Seen>>) {
         (stats.received.delivered, stats.received.queued),
         (count, 0)
     );
-    drop(seen);
-    while !book.borrow().looked {
-        world.sleep(Duration::from_millis(1)).await;
-    }
 }
