@@ -43,8 +43,9 @@ usage: perf ROLE …
   perf peers pull|router|rep ADDR N        is those N peers: push, dealer or req
 
 pull, router, rep, pub and idle bind, the others connect. Environment: HWM, the marks at both
-ends (1000); NODROP=0, a pub drops for a slow sub instead of waiting for it; CURVE=1 encrypts
-(built with --features curve); BATCH, how many messages a pull takes at once.";
+ends (1000); TIMED=N, one message in N is timed; NODROP=0, a pub drops for a slow sub instead of
+waiting for it; CURVE=1 encrypts (built with --features curve); BATCH, how many messages a pull takes
+at once.";
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -401,11 +402,12 @@ fn batch() -> Option<usize> {
     env::var("BATCH").ok().and_then(|text| text.parse().ok())
 }
 
-/// Both marks as the environment says, and whether to encrypt.
+/// Both marks as the environment says, whether messages are timed, and whether to encrypt.
 fn marked<S: TypedSocket>(builder: Builder<S>) -> Builder<S> {
-    let mark = env::var("HWM").ok().and_then(|text| text.parse().ok());
-    let mark = mark.unwrap_or(1000);
-    let builder = builder.send_hwm(mark).recv_hwm(mark);
+    let said = |name| env::var(name).ok().and_then(|text| text.parse().ok());
+    let mark = said("HWM").unwrap_or(1000);
+    let timed = u32::try_from(said("TIMED").unwrap_or(0)).unwrap_or(u32::MAX);
+    let builder = builder.send_hwm(mark).recv_hwm(mark).time_one_in(timed);
     match env::var("CURVE").as_deref() {
         Ok("1") => encrypted(builder),
         _ => builder,

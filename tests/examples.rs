@@ -396,6 +396,35 @@ fn queueing() {
     assert!(agreed, "what is measured is not what the theory says");
 }
 
+/// The queue is short while one worker is enough, and every job is done, waited for and timed.
+#[test]
+fn dashboard() {
+    let text = run("dashboard", &["1"]);
+    let rows: Vec<Vec<f64>> = text
+        .lines()
+        .map(|line| {
+            line.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect()
+        })
+        .filter(|row: &Vec<f64>| row.len() == 9)
+        .collect();
+    assert_eq!(rows.len(), 16, "{text}");
+    for row in &rows {
+        let [_, servers, arrivals, service_rate, load, ..] = row[..] else {
+            panic!("nine numbers");
+        };
+        // In so short a time nobody may have been served.
+        if service_rate > 0.0 {
+            let meant = arrivals / service_rate / servers;
+            assert!((load - meant).abs() < 0.02 + 0.02 * meant, "{row:?}");
+        }
+    }
+    assert_eq!((rows[0][1], rows[15][1]), (1.0, 2.0), "help came");
+    assert!(text.contains(" jobs are done"), "{text}");
+    assert_eq!(text.matches("p99.9").count(), 2, "{text}");
+}
+
 fn check_queueing(text: &str, drawn: &str) {
     for (what, count) in [("<polyline", 3), ("<circle", 9), ("</svg>", 1)] {
         assert_eq!(drawn.matches(what).count(), count, "{what}");
