@@ -45,7 +45,8 @@
 //! * **Together** with others, descriptors and timers, sockets are waited for by a [`Poller`];
 //!   `readiness` gives a descriptor for a loop of your own, `interrupter` ends calls that wait.
 //! * **Refused** sends give the message back, in a [`SendError`].
-//! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up.
+//! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up; by a [`Meter`]
+//!   and `times`: λ, μ, ρ, L and W of each queue.
 //!
 //! A [`Message`] is frames, delivered whole or not at all, at most once, in order from one sender
 //! to one receiver over one connection. Nothing is acknowledged or stored; and nothing is encrypted,
@@ -89,7 +90,7 @@ pub use base::{
     option_table::{
         OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionName, OptionRow, OptionValue,
     },
-    options::{Keepalive, Linger, Reconnect, ReconnectStop, Verbosity},
+    options::{Balance, Keepalive, Linger, OnFull, Reconnect, ReconnectStop, Verbosity},
     rates::Rates,
     secret::Secret,
     socket_type::SocketType,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     context::Context,
-    sockets::{Dealer, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub, XSub},
+    sockets::{Dealer, Pair, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub, XSub},
 };
 #[cfg(feature = "curve")]
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
         error::Error,
         filter::{LocalPeer, Network},
         message::Message,
-        options::{Keepalive, Linger, Options, Reconnect, ReconnectStop, Verbosity},
+        options::{
+            Balance, Keepalive, Linger, OnFull, Options, Reconnect, ReconnectStop, Verbosity,
+        },
         secret::Secret,
     },
     core::Socket,
@@ -476,6 +478,10 @@ options_of_some! {
         "Keep only the newest message in each queue; high-water marks do not apply. For messages of one frame.";
     (Dealer Router Req) probe_router(probe: bool) => probe_router = probe,
         "Send an empty message to each new peer, so that a ROUTER knows of us before we say anything.";
+    (Push Dealer) balance(balance: Balance) => balance = balance,
+        "Which of the peers that have room gets a message. Default: each in turn.";
+    (Push Dealer Pair) on_full(on_full: OnFull) => on_full = on_full,
+        "What becomes of a message for which no peer has room. Default: the send waits.";
     (Req) correlate(correlate: bool) => req_correlate = correlate,
         "Number each request on the wire. The peer must be a REP, or return what it does not know.";
     (Req) relaxed(relaxed: bool) => req_relaxed = relaxed,

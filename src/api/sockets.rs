@@ -475,6 +475,44 @@ macro_rules! subscribes {
     )+};
 }
 
+impl Sub {
+    /// Receives what has this very topic as its first frame, and nothing whose topic goes on
+    /// after it: `news` without `newspaper`. Publishers know prefixes only, so they send that as
+    /// well; it is dropped here. Counted as [`subscribe`](Sub::subscribe) is, and apart from it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hubless::{Pub, Sub};
+    ///
+    /// let publisher = Pub::new()?;
+    /// publisher.bind("inproc://exactly")?;
+    /// let sub = Sub::new()?;
+    /// sub.subscribe_exact("news")?;
+    /// sub.connect("inproc://exactly")?;
+    /// publisher.wait_subscribers(1, Duration::from_secs(5))?;
+    /// publisher.send(("newspaper", "sold out"))?;
+    /// publisher.send(("news", "rain"))?;
+    /// assert_eq!(sub.recv()?[1], "rain");
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn subscribe_exact(&self, topic: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.owner.socket.subscribe_exact(topic.as_ref(), true)?;
+        Ok(())
+    }
+
+    /// Takes one [`subscribe_exact`](Sub::subscribe_exact) back.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn unsubscribe_exact(&self, topic: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.owner.socket.subscribe_exact(topic.as_ref(), false)?;
+        Ok(())
+    }
+}
+
 subscribes!(
     Sub: "Receives what begins with `topic`; an empty topic is everything. Subscriptions are \
           counted: as many [`unsubscribe`](Self::unsubscribe) calls take them back. They are \

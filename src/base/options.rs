@@ -145,6 +145,11 @@ pub struct Options {
     /// Where a domain is set nobody comes in without a handler of ZAP; where none is, CURVE asks
     /// no handler.
     pub zap_enforce_domain: bool,
+    /// PUSH, DEALER: which of the peers that have room gets a message.
+    pub balance: Balance,
+    /// PUSH, DEALER, PAIR: what becomes of a message that finds no room. (For a publisher that is
+    /// `no_drop`.)
+    pub on_full: OnFull,
     /// One message in so many is timed; 0: none.
     pub time_one_in: u32,
 }
@@ -212,6 +217,8 @@ impl Default for Options {
             authenticator: None,
             zap_domain: String::new(),
             zap_enforce_domain: false,
+            balance: Balance::RoundRobin,
+            on_full: OnFull::Block,
             time_one_in: 0,
         }
     }
@@ -429,6 +436,48 @@ pub enum Keepalive {
         /// Probes without answer that end the connection.
         count: Option<u32>,
     },
+}
+
+/// Which of the peers that have room gets the next message.
+///
+/// ```
+/// use hubless::{Balance, Push};
+///
+/// let push = Push::builder().balance(Balance::LeastQueued).build()?;
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Balance {
+    /// Each in turn, as libzmq does it.
+    #[default]
+    RoundRobin,
+    /// The one for which the fewest messages wait here; in turn among those that are even. So a
+    /// slow worker gets less. What waits in the kernel or at the peer is not known here: small
+    /// buffers and marks let it show sooner. Looks at every peer for every message.
+    LeastQueued,
+}
+
+/// What becomes of a message for which no peer has room, its queues being at their marks. While
+/// there is no peer at all, a send waits.
+///
+/// ```
+/// use hubless::{OnFull, Push};
+///
+/// let push = Push::builder().send_hwm(2).on_full(OnFull::DropNewest).build()?;
+/// push.connect("inproc://nobody-there-yet")?;
+/// push.send_all(["one", "two", "three"])?; // does not wait
+/// assert_eq!((push.stats().sent.queued, push.stats().sent.refused), (2, 1));
+/// # Ok::<(), hubless::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFull {
+    /// The send waits, or is refused.
+    #[default]
+    Block,
+    /// It is dropped, and counted as refused.
+    DropNewest,
 }
 
 /// Which subscriptions an XPUB shows to its application.

@@ -40,12 +40,12 @@ use crate::{
         histogram::Histogram,
         message::Message,
         name::Name,
-        options::Options,
+        options::{Balance, Options},
         socket_type::SocketType,
         stats::LaneStats,
         sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
     },
-    pattern::{Received, Refusal, Route},
+    pattern::{Effects, Pattern, Received, Refusal, Route},
     reactor::Handle,
 };
 
@@ -160,14 +160,15 @@ impl Socket {
             context: Arc::clone(context),
             socket_type,
             receives: socket_type.receives(),
-            sends_plain: matches!(
-                socket_type,
-                SocketType::Push
-                    | SocketType::Dealer
-                    | SocketType::Pair
-                    | SocketType::Pub
-                    | SocketType::XPub
-            ),
+            sends_plain: options.balance == Balance::RoundRobin
+                && matches!(
+                    socket_type,
+                    SocketType::Push
+                        | SocketType::Dealer
+                        | SocketType::Pair
+                        | SocketType::Pub
+                        | SocketType::XPub
+                ),
             publishes: matches!(socket_type, SocketType::Pub | SocketType::XPub),
             state: Biased::new(
                 Rank::Socket,
@@ -481,6 +482,22 @@ impl Socket {
     /// # Errors
     /// When the socket is closed.
     pub fn subscribe(&self, topic: &[u8], subscribe: bool) -> Result<bool, RecvError> {
+        self.announcing(|pattern, effects| pattern.subscribe(topic, subscribe, effects))
+    }
+
+    /// SUB: the same of this very topic, and none that goes on after it.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub fn subscribe_exact(&self, topic: &[u8], subscribe: bool) -> Result<bool, RecvError> {
+        self.announcing(|pattern, effects| pattern.subscribe_exact(topic, subscribe, effects))
+    }
+
+    /// Changes what is subscribed to, and tells the peers.
+    fn announcing(
+        &self,
+        change: impl FnOnce(&mut Pattern, &mut Effects) -> bool,
+    ) -> Result<bool, RecvError> {
         let mut bells = Bells::default();
         let order = self.announcing.lock();
         let mut state = self.state.lock();
@@ -490,7 +507,7 @@ impl Socket {
         let State {
             pattern, effects, ..
         } = &mut *state;
-        let able = pattern.subscribe(topic, subscribe, effects);
+        let able = change(pattern, effects);
         state.follow(self, &mut bells);
         drop(state);
         bells.tell_subscriptions();

@@ -47,7 +47,7 @@ impl Dealer {
 
     pub(super) fn new(options: &Options) -> Dealer {
         Dealer {
-            outlet: Outlet::default(),
+            outlet: Outlet::new(options),
             inlet: Inlet::default(),
             probe: options.probe_router,
         }
@@ -93,8 +93,9 @@ impl Rules for Dealer {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let pushed = self.outlet.send(peers, &[], message)?;
-        effects.pushed.push(pushed);
+        effects
+            .pushed
+            .extend(self.outlet.send(peers, &[], message)?);
         Ok(())
     }
 

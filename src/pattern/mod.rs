@@ -221,8 +221,8 @@ impl Pattern {
     /// The rules of `socket_type`. `random` is where ids begin.
     pub fn new(socket_type: SocketType, options: &Options, random: u64) -> Pattern {
         match socket_type {
-            SocketType::Pair => Pattern::Pair(pair::Pair::default()),
-            SocketType::Push => Pattern::Push(pipeline::Push::default()),
+            SocketType::Pair => Pattern::Pair(pair::Pair::new(options)),
+            SocketType::Push => Pattern::Push(pipeline::Push::new(options)),
             SocketType::Pull => Pattern::Pull(pipeline::Pull::default()),
             SocketType::Pub | SocketType::XPub => {
                 Pattern::Publish(Box::new(publish::Publish::new(socket_type, options)))
@@ -465,6 +465,21 @@ impl Pattern {
             Pattern::Publish(it) => it.subscribe_manually(topic, subscribe),
             _ => false,
         }
+    }
+
+    /// SUB: our application subscribes to this very topic, or cancels. Answers whether this type
+    /// can.
+    pub fn subscribe_exact(
+        &mut self,
+        topic: &[u8],
+        subscribe: bool,
+        effects: &mut Effects,
+    ) -> bool {
+        let Pattern::Subscribe(it) = self else {
+            return false;
+        };
+        it.subscribe_exact(topic, subscribe, effects);
+        true
     }
 
     /// SUB, XSUB: every topic subscribed to, each once, in byte order: what a new publisher is

@@ -15,8 +15,12 @@ use bytes::Bytes;
 
 use super::{Effects, Nothing, Peers, Received, Refusal, Rules};
 use crate::{
-    base::{event::Reason, message::Message},
-    pipe::Accepted,
+    base::{
+        event::Reason,
+        message::Message,
+        options::{OnFull, Options},
+    },
+    pipe::{Accepted, Refused},
 };
 
 /// PAIR.
@@ -26,9 +30,17 @@ pub struct Pair {
     waiting: VecDeque<usize>,
     /// Former peers that have something left to read, the first of them first.
     gone: VecDeque<usize>,
+    on_full: OnFull,
 }
 
 impl Pair {
+    pub(super) fn new(options: &Options) -> Pair {
+        Pair {
+            on_full: options.on_full,
+            ..Pair::default()
+        }
+    }
+
     /// The short way of a message.
     #[inline(always)]
     pub(super) fn send_plain(
@@ -99,6 +111,10 @@ impl Rules for Pair {
                 effects.pushed.push((key, accepted));
                 Ok(())
             }
+            Err(Refused::Full) if self.on_full == OnFull::DropNewest => {
+                peers[key].out.lane().count_refused();
+                Ok(())
+            }
             Err(_) => Err(Refusal::Full),
         }
     }
@@ -133,7 +149,9 @@ impl Rules for Pair {
     }
 
     fn can_send(&mut self, peers: &mut Peers) -> bool {
-        self.peer.is_some_and(|key| !peers[key].out.is_full(true))
+        let drops = self.on_full == OnFull::DropNewest;
+        self.peer
+            .is_some_and(|key| drops || !peers[key].out.is_full(true))
     }
 }
 

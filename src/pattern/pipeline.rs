@@ -1,7 +1,10 @@
 //! PUSH and PULL (RFC 30): work is handed to whoever has room, and taken from all in turn.
 
 use super::{Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet};
-use crate::{base::message::Message, pipe::Accepted};
+use crate::{
+    base::{message::Message, options::Options},
+    pipe::Accepted,
+};
 
 /// PUSH: round robin over the peers that are not full. Peers that are still connecting take
 /// their share, for their lanes queue.
@@ -11,6 +14,12 @@ pub struct Push {
 }
 
 impl Push {
+    pub(super) fn new(options: &Options) -> Push {
+        Push {
+            outlet: Outlet::new(options),
+        }
+    }
+
     /// The short way of a message.
     #[inline(always)]
     pub(super) fn send_plain(
@@ -43,8 +52,9 @@ impl Rules for Push {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let pushed = self.outlet.send(peers, &[], message)?;
-        effects.pushed.push(pushed);
+        effects
+            .pushed
+            .extend(self.outlet.send(peers, &[], message)?);
         Ok(())
     }
 
@@ -107,7 +117,10 @@ mod tests {
         super::stage::{Stage, messages},
         *,
     };
-    use crate::base::socket_type::SocketType;
+    use crate::base::{
+        options::{Balance, OnFull},
+        socket_type::SocketType,
+    };
 
     #[test]
     fn push_deals_in_turn() {
@@ -136,6 +149,63 @@ mod tests {
         assert_eq!(push.send("again"), Ok(()));
         assert_eq!(push.sent(slow), messages(["2", "again"]));
         assert_eq!(push.sent(quick), messages(["quick"]));
+    }
+
+    fn choosing(balance: Balance, on_full: OnFull, hwm: usize) -> Stage {
+        let options = Options {
+            balance,
+            on_full,
+            send_hwm: hwm,
+            ..Options::default()
+        };
+        Stage::new(SocketType::Push, options)
+    }
+
+    #[test]
+    fn push_gives_to_whom_the_least_waits_for_in_turn_if_even() {
+        let mut push = choosing(Balance::LeastQueued, OnFull::Block, 100);
+        let keys = [push.join(), push.join(), push.join()];
+        let queued = |push: &Stage| keys.map(|key| push.peers[key].out.queued());
+        for text in ["0", "1", "2", "3"] {
+            assert_eq!(push.send(text), Ok(()));
+        }
+        assert_eq!(queued(&push), [2, 1, 1]);
+        assert_eq!(push.sent(keys[1]), messages(["1"]));
+        for (text, waiting) in [
+            ("4", [2, 1, 1]),
+            ("5", [2, 1, 2]),
+            ("6", [2, 2, 2]),
+            ("7", [3, 2, 2]),
+            ("8", [3, 2, 3]),
+            ("9", [3, 3, 3]),
+        ] {
+            assert_eq!(push.send(text), Ok(()));
+            assert_eq!(queued(&push), waiting, "after {text}");
+        }
+        assert_eq!(push.sent(keys[2]), messages(["2", "5", "8"]));
+        assert_eq!(push.send("again"), Ok(()));
+        assert_eq!(push.sent(keys[2]), messages(["again"]));
+    }
+
+    #[test]
+    fn push_drops_what_finds_no_room_at_anybody() {
+        for balance in [Balance::RoundRobin, Balance::LeastQueued] {
+            let mut push = choosing(balance, OnFull::DropNewest, 2);
+            assert_eq!(push.send("nobody there"), Err(Refusal::Full));
+            assert!(!push.can_send());
+            let keys = [push.join(), push.join()];
+            for n in 0..9 {
+                assert_eq!(push.send(n.to_string()), Ok(()));
+                assert!(push.can_send());
+            }
+            let refused = keys.map(|key| push.peers[key].out.stats().refused);
+            assert_eq!(refused.iter().sum::<u64>(), 5);
+            assert!(refused[0].abs_diff(refused[1]) <= 1, "in turn: {refused:?}");
+            assert_eq!(push.sent(keys[0]), messages(["0", "2"]));
+            assert_eq!(push.send("room"), Ok(()));
+            assert_eq!(push.sent(keys[0]), messages(["room"]));
+            assert_eq!(push.sent(keys[1]), messages(["1", "3"]));
+        }
     }
 
     #[test]

@@ -212,7 +212,10 @@ impl Rules for Req {
         } else {
             &correlated[1..]
         };
-        let (key, accepted) = self.outlet.send(peers, head, message)?;
+        let (key, accepted) = self
+            .outlet
+            .send(peers, head, message)?
+            .ok_or(Refusal::Full)?;
         effects.pushed.push((key, accepted));
         self.next_id = id.wrapping_add(1);
         self.state = State::Asked(Asked {

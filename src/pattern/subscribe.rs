@@ -2,7 +2,8 @@
 //!
 //! Subscriptions are counted: peers are told of each, since an XPUB may want to show it, and of the
 //! end of the last to a topic. The publishers filter, but a message that was on its way when we cancelled, or comes from a publisher that does not,
-//! is dropped here. XSUB says its subscriptions as messages, `1 topic` and `0 topic`, sends any
+//! is dropped here; so is what a peer sends of a topic that we want exactly, and that goes on after it.
+//! XSUB says its subscriptions as messages, `1 topic` and `0 topic`, sends any
 //! other message to all its publishers, and sees all that comes.
 
 use bytes::Bytes;
@@ -16,7 +17,10 @@ use crate::base::{message::Message, options::Options, socket_type::SocketType};
 /// SUB, or XSUB.
 #[derive(Debug)]
 pub struct Subscribe {
+    /// What begins with one of these is wanted.
     subscriptions: Subscriptions,
+    /// What is one of these is wanted. Peers cannot tell them from the others.
+    exact: Subscriptions,
     inlet: Inlet,
     /// Everybody a message of our own goes to.
     publishers: Turns,
@@ -31,6 +35,7 @@ impl Subscribe {
     pub(super) fn new(socket_type: SocketType, options: &Options) -> Subscribe {
         Subscribe {
             subscriptions: Subscriptions::new(),
+            exact: Subscriptions::new(),
             inlet: Inlet::default(),
             publishers: Turns::new(),
             raw: socket_type == SocketType::XSub,
@@ -46,9 +51,32 @@ impl Subscribe {
         }
     }
 
+    /// The same of that very topic, and none that goes on after it.
+    pub(super) fn subscribe_exact(&mut self, topic: &[u8], subscribe: bool, effects: &mut Effects) {
+        let tell = if subscribe {
+            self.exact.subscribe(topic);
+            true
+        } else {
+            self.exact.cancel(topic) == Some(true) && !self.subscriptions.contains(topic)
+        };
+        if tell {
+            announce(topic, subscribe, false, effects);
+        }
+    }
+
     /// Every topic once, in byte order.
     pub(super) fn topics(&self) -> Vec<Bytes> {
-        self.subscriptions.iter().map(Bytes::from).collect()
+        let mut topics: Vec<_> = self.subscriptions.iter().chain(self.exact.iter()).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics.into_iter().map(Bytes::from).collect()
+    }
+
+    /// Is a message of this topic wanted?
+    #[inline]
+    fn wants(&self, topic: &[u8]) -> bool {
+        let matches = self.subscriptions.matches(topic) || self.exact.contains(topic);
+        matches != self.invert
     }
 
     /// Counts it. Are peers to be told?
@@ -57,7 +85,8 @@ impl Subscribe {
             self.subscriptions.subscribe(topic);
             true
         } else {
-            self.subscriptions.cancel(topic) == Some(true) || self.verbose
+            let last = self.subscriptions.cancel(topic) == Some(true);
+            (last && !self.exact.contains(topic)) || self.verbose
         }
     }
 
@@ -66,7 +95,7 @@ impl Subscribe {
     pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
         loop {
             let message = self.inlet.take_plain(peers)?;
-            if self.raw || self.subscriptions.matches(message.first()) != self.invert {
+            if self.raw || self.wants(message.first()) {
                 return Some(message);
             }
         }
@@ -81,7 +110,7 @@ impl Subscribe {
     ) -> Option<(usize, Message)> {
         loop {
             let (from, message) = self.inlet.take(peers, effects)?;
-            if self.raw || self.subscriptions.matches(message.first()) != self.invert {
+            if self.raw || self.wants(message.first()) {
                 return Some((from, message));
             }
         }
@@ -312,5 +341,47 @@ mod tests {
         xsub.give(b, "not subscribed");
         assert!(xsub.can_recv());
         assert_eq!(xsub.recv_all(), messages(["not subscribed"]));
+    }
+
+    #[test]
+    fn an_exact_topic_is_told_as_any_other_and_nothing_longer_comes_in() {
+        let mut sub = Stage::plain(SocketType::Sub);
+        let key = sub.join();
+        let exact = |sub: &mut Stage, topic: &str, on| {
+            sub.act(|pattern, _, effects| pattern.subscribe_exact(topic.as_bytes(), on, effects))
+        };
+        assert!(exact(&mut sub, "news", true) && exact(&mut sub, "news", true));
+        sub.subscribe("new", true);
+        assert_eq!(sub.told().len(), 3);
+        for text in ["news", "newspaper", "new", "ne", "weather"] {
+            sub.give(key, text);
+        }
+        assert_eq!(sub.recv_all(), messages(["news", "newspaper", "new"]));
+
+        // Without the prefix, that topic alone.
+        sub.subscribe("new", false);
+        assert_eq!(sub.told(), [said(false, "new", false)]);
+        for text in ["newspaper", "news", "new"] {
+            sub.give(key, text);
+        }
+        assert!(sub.can_recv());
+        assert_eq!(sub.recv_all(), messages(["news"]));
+
+        // Peers hear of the end once nobody wants it, by whichever name.
+        sub.subscribe("news", true);
+        let topics = sub.act(|pattern, _, _| pattern.subscriptions());
+        assert_eq!((topics, sub.told().len()), (vec![Bytes::from("news")], 1));
+        assert!(exact(&mut sub, "news", false) && exact(&mut sub, "news", false));
+        exact(&mut sub, "unknown", false);
+        assert_eq!(sub.told(), []);
+        sub.subscribe("news", false);
+        assert_eq!(sub.told(), [said(false, "news", false)]);
+        sub.give(key, "news");
+        assert!(!sub.can_recv());
+        let mut publisher = Stage::plain(SocketType::XPub);
+        assert!(
+            !exact(&mut publisher, "news", true),
+            "only who receives can"
+        );
     }
 }

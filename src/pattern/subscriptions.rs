@@ -51,6 +51,11 @@ impl Subscriptions {
         self.tree.prefixes(topic).next().is_some()
     }
 
+    /// Is this very topic among ours?
+    pub fn contains(&self, topic: &[u8]) -> bool {
+        self.tree.find(topic).is_some()
+    }
+
     /// Each topic once, in the order of octets.
     pub fn iter(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         self.tree.iter().map(|(topic, _)| topic)

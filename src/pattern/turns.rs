@@ -111,6 +111,15 @@ impl Turns {
         self.current
     }
 
+    /// This one has had its turn, if it was its turn or not, and is last now.
+    pub fn pass(&mut self, key: usize) {
+        if self.current == Some(key) {
+            self.advance();
+        } else if self.deactivate(key) {
+            self.activate(key);
+        }
+    }
+
     /// Is this peer ready?
     #[inline]
     pub fn is_ready(&self, key: usize) -> bool {
@@ -200,6 +209,19 @@ mod tests {
             .map(|_| (turns.current(), turns.advance()).0)
             .collect();
         assert_eq!(served, [2, 0, 5, 2, 0, 5, 2].map(Some));
+    }
+
+    #[test]
+    fn who_is_served_out_of_turn_is_last() {
+        let mut turns = ready(&[0, 1, 2, 3]);
+        turns.pass(2);
+        assert_eq!(order(&turns), [0, 1, 3, 2]);
+        turns.pass(0);
+        assert_eq!(order(&turns), [1, 3, 2, 0]);
+        turns.pass(9);
+        turns.deactivate(3);
+        turns.pass(3);
+        assert_eq!(order(&turns), [1, 2, 0], "who is not ready stays so");
     }
 
     #[test]

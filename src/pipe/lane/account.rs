@@ -28,7 +28,7 @@ pub(super) struct Times {
 
 impl Lane {
     /// A message found no room, and is gone.
-    pub(in crate::pipe) fn count_refused(&self) {
+    pub fn count_refused(&self) {
         self.inner.lock().refused += 1;
     }
 
