@@ -290,3 +290,19 @@ fn connections_made_anew_are_counted() {
     eventually("here, too", || pull.stats().connections == 4);
     assert_eq!(pull.stats().reconnects, 0, "to it they are new peers");
 }
+
+#[test]
+fn of_messages_taken_many_at_a_time_only_the_waits_are_known() {
+    let at = inproc();
+    let pull = Pull::builder().time_one_in(1).build().expect("a PULL");
+    let push = Push::new().expect("a PUSH");
+    pull.bind(&at).expect("to bind");
+    push.connect(&at).expect("to connect");
+    push.send_all(["x"; 10]).expect("to send");
+    let mut lot = Vec::new();
+    pull.recv().expect("it");
+    assert_eq!(pull.recv_many(&mut lot, 5).expect("it"), 5);
+    assert_eq!(pull.recv_many(&mut lot, 5).expect("it"), 4);
+    let times = pull.times().expect("asked for");
+    assert_eq!((times.received.count(), times.service.count()), (10, 1));
+}

@@ -209,7 +209,7 @@ impl Owner {
             return Ok(count);
         }
         into.push(self.recv_message()?);
-        Ok(1 + self.socket.recv_more(into, most - 1))
+        Ok(1 + self.socket.recv_rest(into, most - 1))
     }
 
     /// The next message alone, if it is here.

@@ -141,6 +141,15 @@ impl State {
         }
     }
 
+    /// What the calling thread has taken is one of a lot: work on it cannot be told from the rest.
+    pub(super) fn forget_service(&mut self) {
+        if let Some(timed) = &mut self.timed {
+            let me = thread::current().id();
+            timed.open.retain(|(thread, _)| *thread != me);
+            self.settle_ways();
+        }
+    }
+
     /// Is anybody at work on a timed message?
     pub(super) fn is_serving(&self) -> bool {
         self.timed.as_ref().is_some_and(|it| !it.open.is_empty())
