@@ -23,6 +23,7 @@ use super::{
     session::{Fare, Session},
     socket::Socket,
     terms::Terms,
+    way,
 };
 use crate::{
     base::{
@@ -36,7 +37,7 @@ use crate::{
     },
     engine::Fault,
     pipe::Lane,
-    reactor::metal::{Address, Ready, SocksTarget, Stream},
+    reactor::metal::{Address, Ready, Stream},
 };
 
 /// A connected endpoint of the network.
@@ -214,7 +215,7 @@ impl Dialer {
         bells: &mut Bells,
     ) -> Fate {
         let metal = &socket.context.metal;
-        let from = match self.source(socket) {
+        let from = match way::source(&self.endpoint, &self.terms.options, socket) {
             Ok(from) => from,
             Err(fault) => {
                 self.addresses.clear();
@@ -224,7 +225,7 @@ impl Dialer {
         };
         while let Some(address) = self.addresses.pop_front() {
             let options = &self.terms.options;
-            let connected = match (&address, self.target()) {
+            let connected = match (&address, way::target(&self.endpoint, options)) {
                 (Address::Tcp(proxy), Some(target)) => {
                     metal.connect_through(*proxy, target, from.as_ref(), options)
                 }
@@ -245,9 +246,29 @@ impl Dialer {
                     let limit = options
                         .connect_timeout
                         .or(proxied.and(options.handshake_timeout));
-                    let deadline = limit.map(|limit| metal.now() + limit);
-                    self.dial = Dial::Connecting { stream, deadline };
-                    return Fate::Stays;
+                    let now = metal.now();
+                    let deadline = limit.map(|limit| now + limit);
+                    // On one machine it is often made at once.
+                    match stream.finish_connect() {
+                        Ok(()) => {
+                            self.dial = Dial::Connecting { stream, deadline };
+                            let ready = Ready {
+                                token: entry,
+                                readable: false,
+                                writable: true,
+                                closed: false,
+                            };
+                            return self.begin_session(socket, ready, now, bells);
+                        }
+                        Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
+                            self.dial = Dial::Connecting { stream, deadline };
+                            return Fate::Stays;
+                        }
+                        Err(fault) => {
+                            set.unregister(stream.source());
+                            error = Some(fault);
+                        }
+                    }
                 }
                 Err(fault) => error = Some(fault),
             }
@@ -265,50 +286,6 @@ impl Dialer {
             return self.stop(socket, Reason::Io(error), bells);
         }
         self.retry(socket, Reason::Io(error), bells)
-    }
-
-    /// Whom a proxy is to connect us to, if there is one.
-    fn target(&self) -> Option<SocksTarget> {
-        let (Endpoint::Tcp(tcp), Some(_)) = (&*self.endpoint, &self.terms.options.socks_proxy)
-        else {
-            return None;
-        };
-        let Port::Number(port) = tcp.port else {
-            return None;
-        };
-        let host = match &tcp.host {
-            Host::Ip(ip) => ip.to_string(),
-            host => host.to_string(),
-        };
-        Some(SocksTarget { host, port })
-    }
-
-    /// The address to connect from, if the endpoint names one.
-    fn source(&self, socket: &Socket) -> io::Result<Option<Address>> {
-        let Endpoint::Tcp(tcp) = &*self.endpoint else {
-            return Ok(None);
-        };
-        let Some((host, port)) = &tcp.source else {
-            return Ok(None);
-        };
-        let port = match port {
-            Port::Number(port) => *port,
-            Port::Any => 0,
-        };
-        let address = match host {
-            Host::Name(name) => socket
-                .context
-                .metal
-                .interface(name)
-                .into_iter()
-                .find(|address| address.is_ipv4() || self.terms.options.ipv6),
-            host => socket.context.address_of(host, port),
-        };
-        let mut address = address.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::AddrNotAvailable, "no such source interface")
-        })?;
-        address.set_port(port);
-        Ok(Some(Address::Tcp(address)))
     }
 
     /// Waits before the next attempt, if there is to be one.
@@ -359,7 +336,15 @@ impl Dialer {
         match &mut self.dial {
             Dial::Waiting(_) | Dial::Resolving => Fate::Stays,
             Dial::Connecting { stream, .. } => match stream.finish_connect() {
-                Ok(()) => self.begin_session(socket, ready, now, bells),
+                Ok(()) => {
+                    // What came along with the connection, its end included, is not told of again.
+                    let ready = Ready {
+                        readable: true,
+                        writable: true,
+                        ..ready
+                    };
+                    self.begin_session(socket, ready, now, bells)
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Stays,
                 Err(error) => {
                     set.unregister(stream.source());
@@ -457,12 +442,6 @@ impl Dialer {
         self.dial = Dial::Session(Box::new(session));
         let Dial::Session(session) = &mut self.dial else {
             return Fate::Stays;
-        };
-        // What came along with the connection, its end included, is not told of again.
-        let ready = Ready {
-            readable: true,
-            writable: true,
-            ..ready
         };
         session.say(socket, bells);
         match session.drive(socket, ready.token, ready, now, bells) {

@@ -32,6 +32,7 @@ mod terms;
 mod times;
 mod wait;
 mod watch;
+mod way;
 mod words;
 mod work;
 mod zap;

@@ -279,7 +279,7 @@ impl PollSet {
         let What::Accepted(mut accepted) = self.take(key) else {
             return;
         };
-        accepted.session.say(socket, bells);
+        // Reads first: what a quick peer has said already is answered in one write.
         let ready = Ready {
             token: key,
             readable: true,

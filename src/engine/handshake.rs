@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  we send         stage         the peer sends
-//!  ff..7f      ─►  Signature
-//!  03          ─►  Major      ◄─ ff..7f
+//!  ff..7f 03   ─►  Signature
+//!                  Major      ◄─ ff..7f
 //!                     │       ◄─ 03 or more ───────────────┐  01: ZMTP 2.0
-//!  the rest    ─►  Rest                                    └► SocketType ─► socket type, identity
-//!  commands    ─►  Secured    ◄─ the rest: our mechanism      Identity   ◄─ socket type
-//!                     │       ◄─ commands                        │       ◄─ identity
+//!  the rest,   ─►  Rest                                    └► SocketType ─► socket type, identity
+//!  NULL: READY        │       ◄─ the rest: our mechanism      Identity   ◄─ socket type
+//!  commands    ─►  Secured    ◄─ commands                        │       ◄─ identity
 //!                     └───────────────────► a Peer ◄─────────────┘
 //! ```
 //!
@@ -75,9 +75,10 @@ enum Stage {
 }
 
 impl Handshake {
-    /// Starts the clock, and sends the signature without waiting for anything.
+    /// Starts the clock, and sends the signature and our major version without waiting for
+    /// anything: a peer of ZMTP 2.0 expects them, too.
     pub(super) fn begin(config: &Config, now: Time, out: &mut Vec<u8>) -> Handshake {
-        send_greeting(config, 0, SIGNATURE_OCTETS, out);
+        send_greeting(config, 0, MAJOR_OCTETS, out);
         Handshake {
             stage: Stage::Signature,
             deadline: config
@@ -112,7 +113,6 @@ impl Handshake {
                     if !complete {
                         return Ok(None);
                     }
-                    send_greeting(config, SIGNATURE_OCTETS, MAJOR_OCTETS, out);
                     self.stage = Stage::Major;
                 }
                 Stage::Major => {
@@ -135,6 +135,7 @@ impl Handshake {
                         }
                         Major::Three => {
                             send_greeting(config, MAJOR_OCTETS, GREETING_OCTETS, out);
+                            Mechanism::say_early(config, out);
                             Stage::Rest
                         }
                     };

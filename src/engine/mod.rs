@@ -469,6 +469,27 @@ mod tests {
     }
 
     #[test]
+    fn ready_goes_with_the_greeting_unless_somebody_is_asked() {
+        let peer = crate::wire::greeting::encode(b"");
+        for asks in [false, true] {
+            let mut config = Config::from_options(SocketType::Pull, &Options::default());
+            config.asks = asks;
+            let mut engine = Engine::new(Arc::new(config), Time::START);
+            let mut out = Vec::new();
+            engine.poll_output(&mut out);
+            assert_eq!(out, peer[..11], "what ZMTP 2.0 understands as well");
+            out.clear();
+            engine
+                .handle_input(Time::START, &peer[..11], &mut Inbox::default())
+                .expect("good");
+            engine.poll_output(&mut out);
+            let (greeting, ready) = out.split_at(53);
+            assert_eq!(greeting, &peer[11..]);
+            assert_eq!(ready.is_empty(), asks);
+        }
+    }
+
+    #[test]
     fn a_sink_without_room_stops_the_engine_before_the_message() {
         let mut engine = ready(SocketType::Pull, "PUSH");
         let mut inbox = Inbox::default();

@@ -7,6 +7,12 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::sys;
 
 /// A fresh stream socket, non-blocking, closed on exec.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn new(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, Type::STREAM.nonblocking(), protocol)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn new(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::STREAM, protocol)?;
     socket.set_nonblocking(true)?;
@@ -90,13 +96,14 @@ fn accept_one(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
 
 /// Has the connection been made? `WouldBlock` while that is open.
 pub(super) fn finish_connect(socket: &Socket) -> io::Result<()> {
-    if let Some(error) = socket.take_error()? {
-        return Err(error);
-    }
     match socket.peer_addr() {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
+            // It has failed, or is under way.
+            Err(match socket.take_error()? {
+                Some(error) => error,
+                None => io::ErrorKind::WouldBlock.into(),
+            })
         }
         Err(error) => Err(error),
     }

@@ -4,6 +4,7 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     os::fd::AsRawFd,
+    sync::OnceLock,
 };
 
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive};
@@ -33,7 +34,11 @@ pub(super) fn connect(
     }
     match socket.connect(&to.into()) {
         Err(error) if !socket::is_under_way(&error) => Err(error),
-        _ => Ok(Box::new(TcpStream { socket, remote: to })),
+        _ => Ok(Box::new(TcpStream {
+            socket,
+            local: OnceLock::new(),
+            remote: to,
+        })),
     }
 }
 
@@ -160,6 +165,8 @@ fn mark(socket: &Socket, ipv6: bool, tos: u32) -> io::Result<()> {
 /// A connection.
 struct TcpStream {
     socket: Socket,
+    /// Once it is known.
+    local: OnceLock<SocketAddr>,
     remote: SocketAddr,
 }
 
@@ -172,9 +179,11 @@ impl Stream for TcpStream {
         socket::finish_connect(&self.socket)?;
         // A client that tries a free port of this machine again and again is, one day, given
         // that port as its own, and TCP then connects it to itself. Nobody listens there.
-        if ip(self.socket.local_addr()?)? == self.remote {
+        let local = ip(self.socket.local_addr()?)?;
+        if local == self.remote {
             return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
         }
+        let _ = self.local.set(local);
         Ok(())
     }
 
@@ -188,7 +197,10 @@ impl Stream for TcpStream {
 
     /// An IPv4 peer looks the same whether it came to an IPv4 or an IPv6 listener.
     fn ends(&self) -> Ends {
-        let local = self.socket.local_addr().and_then(ip);
+        let local = match self.local.get() {
+            Some(local) => Ok(*local),
+            None => self.socket.local_addr().and_then(ip),
+        };
         let remote = plain(self.remote);
         Ends {
             local: local.map_or_else(|_| String::new(), |local| format!("tcp://{}", plain(local))),
@@ -217,7 +229,15 @@ impl Acceptor for TcpAcceptor {
             return Err(socket::unwelcome());
         }
         tune(&socket, self.at.is_ipv6(), &self.options)?;
-        Ok(Box::new(TcpStream { socket, remote }))
+        let local = OnceLock::new();
+        if !self.at.ip().is_unspecified() {
+            let _ = local.set(self.at);
+        }
+        Ok(Box::new(TcpStream {
+            socket,
+            local,
+            remote,
+        }))
     }
 
     fn local(&self) -> Address {

@@ -5,9 +5,7 @@
 //!   ┌─────┬─────────────┬─────┬───────┬───────┬───────────────┬───────────┬─────────┐
 //!   │ ff  │ padding     │ 7f  │ major │ minor │ mechanism     │ as-server │ filler  │
 //!   └─────┴─────────────┴─────┴───────┴───────┴───────────────┴───────────┴─────────┘
-//!    └──── at once ──────────┘
-//!                             └ after the peer's tenth octet
-//!                                     └──── after the peer's eleventh ──────────────┘
+//!    └──── at once ──────────────────┘└──── after the peer's eleventh octet ───────┘
 //! ```
 //!
 //! In pieces, because the eleventh octet of a peer of ZMTP 2.0 calls for other words than our
@@ -49,7 +47,7 @@ pub fn encode(identity: &[u8]) -> [u8; GREETING_OCTETS] {
     encode_with(NULL, false, identity)
 }
 
-/// Our greeting, to be sent in the pieces `..10`, `10..11` and `11..`.
+/// Our greeting, to be sent in the pieces `..11` and `11..`.
 pub fn encode_with(mechanism: [u8; 20], as_server: bool, identity: &[u8]) -> [u8; GREETING_OCTETS] {
     let mut octets = [0; GREETING_OCTETS];
     let padding = (identity.len() as u64).saturating_add(1).to_be_bytes();

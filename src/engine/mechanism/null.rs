@@ -1,11 +1,11 @@
 //! NULL: both sides say READY (RFC 37, "The NULL Security Mechanism").
 //!
 //! ```text
-//!   nobody to ask:  READY at once ─────────────────────────► their READY: done
+//!   nobody to ask:  READY with the greeting ───────────────► their READY: done
 //!   else:           asks ── their READY may come, is kept ──► allowed: READY; done, if theirs came
 //! ```
 
-use super::{Peer, Scene, Turn, announce, ask, heed, meet, protocol};
+use super::{Config, Peer, Scene, Turn, announce, ask, heed, meet, protocol};
 use crate::{
     base::{
         auth::Credentials,
@@ -24,11 +24,17 @@ pub(in crate::engine) enum Null {
 }
 
 impl Null {
-    pub(super) fn begin(scene: Scene<'_>, out: &mut Vec<u8>) -> (Null, Turn) {
+    /// What goes with the greeting, whatever the peer's mechanism is.
+    pub(super) fn say_early(config: &Config, out: &mut Vec<u8>) {
+        if !config.asks {
+            encode("READY", &announce(config), out);
+        }
+    }
+
+    pub(super) fn begin(scene: Scene<'_>) -> (Null, Turn) {
         if scene.config.asks {
             return (Null::Asked(None), ask(Credentials::Null));
         }
-        encode("READY", &announce(scene.config), out);
         (Null::Open, Turn::Waits)
     }
 
