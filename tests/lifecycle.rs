@@ -198,6 +198,26 @@ fn sockets_that_queue_nothing_end_at_once() {
 }
 
 #[test]
+fn a_request_leaves_though_its_asker_does_not_wait() {
+    for at in everywhere() {
+        let rep = Rep::new().expect("a REP");
+        let at = rep.bind(&at).expect("to bind");
+        for at_once in [true, false] {
+            let req = Req::new().expect("a REQ");
+            req.connect(&at).expect("to connect");
+            if !at_once {
+                // Nobody drives it either.
+                rep.wait_peers(1, SOON).expect("it comes by itself");
+            }
+            req.send("?").expect("to queue");
+            let (_, responder) = rep.recv_timeout(SOON).expect("it was asked");
+            assert!(responder.reply("!"));
+            assert_eq!(req.recv_timeout(SOON).expect("an answer")[0], "!");
+        }
+    }
+}
+
+#[test]
 fn the_last_clone_closes() {
     let pull = Pull::new().expect("a PULL");
     let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");

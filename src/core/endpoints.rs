@@ -28,8 +28,10 @@ use crate::{
         error::{Error, ErrorKind},
         event::EventKind,
         options::Linger,
+        sync::Ordering,
         sync::park::Alarm,
         time::Time,
+        tuning,
     },
     reactor::{
         Tenant,
@@ -483,11 +485,16 @@ impl Socket {
             Arc::clone(&self.work),
         ));
         let key = reactor.adopt(me);
-        if let Err(error) = reactor.watch(key, selector.source()) {
+        let leased = self.is_born_leased();
+        if leased {
+            let now = self.context.metal.now();
+            reactor.drive_at(key, now + tuning::LEASE_CHECK);
+        } else if let Err(error) = reactor.watch(key, selector.source()) {
             reactor.release(key);
             return Err(failed(error));
         }
-        *guard = Some(PollSet::new(selector));
+        self.leased.store(leased, Ordering::SeqCst);
+        *guard = Some(PollSet::new(selector, leased));
         drop(guard);
         Ok(self.net.get_or_init(|| Net {
             reactor,

@@ -110,6 +110,7 @@ impl Socket {
     /// Writes out what was left lying, because the caller is about to wait.
     pub fn flush_before_wait(&self) {
         self.flush_all(true);
+        self.leave_to_reactor();
     }
 }
 

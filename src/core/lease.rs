@@ -12,6 +12,10 @@
 //! | | | reactor-owned | the reactor sees no use between two checks, and puts the set back |
 //! | long wait | that caller | leased, idle | the reactor has stopped checking; the caller rings it as it leaves |
 //!
+//! Who connects a REQ mostly asks at once, and waits. Its set begins leased and idle, so that the
+//! reactor is not woken at each step of the handshake. Who then sends without waiting calls the
+//! reactor.
+//!
 //! A socket that is watched ([`watch`](super::watch)) is not leased: nobody can tell when its
 //! watcher comes back to drive it. A lease that exists ends with the wait it is used for.
 //!
@@ -31,6 +35,7 @@ use super::{
 };
 use crate::base::{
     error::ErrorKind,
+    socket_type::SocketType,
     sync::{
         Ordering,
         park::{Parked, Parker},
@@ -235,6 +240,29 @@ impl Socket {
         bells.ring(self);
         self.leave_lease(net);
         Some(parked)
+    }
+
+    /// Does its poll set begin in the hands of those who wait?
+    pub(super) fn is_born_leased(&self) -> bool {
+        self.socket_type == SocketType::Req
+            && self.context.metal.may_block()
+            && !self.watched.load(Ordering::SeqCst)
+    }
+
+    /// The caller does not wait, or not in a call of ours: if nobody has used the lease that the
+    /// set was born with, the reactor is to have it.
+    #[inline]
+    pub(super) fn leave_to_reactor(&self) {
+        if self.leased.load(Ordering::Relaxed) && self.lease_uses.load(Ordering::Relaxed) == 0 {
+            self.call_reactor();
+        }
+    }
+
+    #[cold]
+    fn call_reactor(&self) {
+        if let Some(net) = self.net.get() {
+            net.reactor.drive_at(net.key, self.context.metal.now());
+        }
     }
 
     /// The caller goes back to its work; the lease stays.

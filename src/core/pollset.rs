@@ -89,7 +89,7 @@ pub(super) struct Accepted {
 }
 
 impl PollSet {
-    pub(super) fn new(selector: Box<dyn Selector>) -> PollSet {
+    pub(super) fn new(selector: Box<dyn Selector>, leased: bool) -> PollSet {
         PollSet {
             selector,
             ready: Vec::new(),
@@ -99,7 +99,7 @@ impl PollSet {
             handshakes: 0,
             shutting: false,
             unsent: 0,
-            leased: false,
+            leased,
         }
     }
 

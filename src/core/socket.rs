@@ -234,6 +234,10 @@ impl Socket {
         let result = state.send(self, to, &message, &mut bells);
         drop(state);
         bells.ring(self);
+        if matches!(to, To::Anyone) {
+            // Perhaps nobody waits for what comes of it.
+            self.leave_to_reactor();
+        }
         result.map_err(|refusal| refusal.with(message))
     }
 
@@ -294,6 +298,9 @@ impl Socket {
         }
         drop(state);
         bells.ring(self);
+        if matches!(to, To::Anyone) {
+            self.leave_to_reactor();
+        }
         match result {
             _ if waits => Poll::Pending,
             Ok(()) => {
