@@ -10,6 +10,10 @@ pub const READ_OCTETS: usize = 256 << 10;
 /// guessed.
 pub const READ_OCTETS_MIN: usize = 16 << 10;
 
+/// Octets that are read where the header of another large body is expected, whose octets are then
+/// read in place: one more read per body costs less than a copy of it.
+pub const READ_OCTETS_AHEAD: usize = 64;
+
 /// Octets queued for a connection at which the sender itself writes them out: raw sockets pass
 /// about as much in 64 KiB writes as in larger ones, and it is near 1000 messages of 64 octets,
 /// the default mark.

@@ -55,6 +55,8 @@ pub(super) struct Session {
     message_octets: usize,
     /// Octets that one read takes at most.
     read_octets_max: usize,
+    /// The last message was a large body that was read in place.
+    expects_large: bool,
     /// Reading has stopped until the lane has room.
     stopped: bool,
     /// The terms of its endpoint.
@@ -124,6 +126,7 @@ impl Session {
                 0 => usize::MAX,
                 octets => octets,
             },
+            expects_large: false,
             stopped: false,
             terms: Arc::clone(terms),
             question: None,
@@ -277,10 +280,11 @@ impl Session {
         }
     }
 
-    /// How many octets to read: about as many as the lane has room for, so that little is left
-    /// over and has to be kept.
+    /// How many octets to read: a header, where that of another large body is likely; else about as
+    /// many as the lane has room for, so that little is left over and has to be kept.
     fn read_limit(&self) -> usize {
         let wanted = match self.message_octets {
+            _ if self.expects_large => tuning::READ_OCTETS_AHEAD,
             0 => tuning::READ_OCTETS,
             octets => octets
                 .saturating_mul(self.received.room())
@@ -326,6 +330,7 @@ impl Session {
             let (taken, step) = result?;
             refused?;
             at += taken;
+            self.expects_large &= self.decoded == 0;
             self.message_octets = at.checked_div(self.decoded).unwrap_or(0);
             if !self.step(socket, entry, step, bells)? {
                 return Ok(at);
@@ -343,11 +348,13 @@ impl Session {
         now: Time,
         bells: &mut Bells,
     ) -> Result<(), Fault> {
+        self.decoded = 0;
         let (result, refused) = self.intake(socket, batch, bells, |engine, intake| {
             engine.handle_large_body(now, count, intake)
         });
         let step = result?;
         refused?;
+        self.expects_large |= self.decoded > 0;
         if self.step(socket, entry, step, bells)? {
             self.feed(socket, entry, &[], batch, now, bells)?;
         }

@@ -173,16 +173,14 @@ impl Reader {
         self.body.as_ref().map_or(0, |body| body.octets.capacity())
     }
 
-    /// Where to read a large body to, and how many octets have room there. Once little is
-    /// missing, reading it together with what follows is cheaper.
+    /// Where to read a large body to, and how many octets have room there.
     pub(super) fn large_body(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         let gathering = self.body.as_mut()?;
-        let missing = gathering.missing();
-        if missing < LARGE_OCTETS {
+        if gathering.total < LARGE_OCTETS {
             return None;
         }
-        let spare = gathering.spare();
-        Some((&mut gathering.octets, missing.min(spare)))
+        let room = gathering.missing().min(gathering.spare());
+        Some((&mut gathering.octets, room))
     }
 }
 

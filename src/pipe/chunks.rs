@@ -261,7 +261,7 @@ impl Chunks {
         let header_octets = if frame.len() > 255 { 9 } else { 2 };
         self.beyond.header_octets += header_octets - 2 * u64::from(last);
         self.beyond.frames += u64::from(!last);
-        let run = self.open_run(HEADER_OCTETS_MAX + copied);
+        let run = self.open_run(HEADER_OCTETS_MAX + copied, by_reference.is_some());
         run.put_header(frame.len(), !last);
         match by_reference {
             Some(body) => {
@@ -280,12 +280,13 @@ impl Chunks {
         }
     }
 
-    /// The tail, with room for so many octets more.
-    fn open_run(&mut self, octets: usize) -> &mut Run {
+    /// The tail, with room for so many octets more. `ends`: they are its last, for a large body
+    /// follows; a run that holds nothing else is small.
+    fn open_run(&mut self, octets: usize, ends: bool) -> &mut Run {
         if self.tail.used >= tuning::FLUSH_OCTETS {
             self.seal();
         }
-        let busy = self.last_run > SMALL_RUN || !self.sealed.is_empty();
+        let busy = !ends && (self.last_run > SMALL_RUN || !self.sealed.is_empty());
         if self.tail.buffer.is_empty() {
             if busy {
                 self.tail = pool_take();
