@@ -432,11 +432,10 @@ impl State {
         match &attached.wire {
             Wire::None | Wire::Session { .. } => {}
             Wire::Link(_) => {
-                let resume = attached.entry.map(|entry| Job::Resume {
-                    entry,
-                    serial: peer.serial,
-                });
-                bells.jobs.extend(resume);
+                if let Some(entry) = attached.entry {
+                    let serial = peer.serial;
+                    bells.rare().jobs.push(Job::Resume { entry, serial });
+                }
             }
             Wire::Remote {
                 socket,
@@ -460,7 +459,7 @@ impl State {
     pub(super) fn evict(&mut self, socket: &Socket, key: usize, reason: Reason, bells: &mut Bells) {
         let serial = self.peers[key].serial;
         match (&self.attached[key].wire, self.attached[key].entry) {
-            (Wire::Link(_), Some(entry)) => bells.jobs.push(Job::Close {
+            (Wire::Link(_), Some(entry)) => bells.rare().jobs.push(Job::Close {
                 entry,
                 serial,
                 reason,
@@ -477,8 +476,8 @@ impl State {
     pub(super) fn redial(&mut self, key: usize, bells: &mut Bells) {
         let serial = self.peers[key].serial;
         match (&self.attached[key].wire, self.attached[key].entry) {
-            (Wire::Link(_), Some(entry)) => bells.jobs.push(Job::Redial { entry, serial }),
-            (Wire::Remote { .. }, _) => bells.jobs.push(Job::RedialInproc { key, serial }),
+            (Wire::Link(_), Some(entry)) => bells.rare().jobs.push(Job::Redial { entry, serial }),
+            (Wire::Remote { .. }, _) => bells.rare().jobs.push(Job::RedialInproc { key, serial }),
             _ => {}
         }
     }
@@ -562,7 +561,9 @@ impl Bells {
         } in told
         {
             let bells = socket.heed(key, serial, word);
-            self.others.push((socket, bells));
+            if !bells.is_empty() {
+                self.rare().others.push((socket, bells));
+            }
         }
     }
 }

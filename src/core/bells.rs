@@ -15,6 +15,12 @@ pub(crate) struct Bells {
     pub(crate) wakers: Few<Waker>,
     pub(crate) flush: Few<Arc<Link>>,
     pub(crate) remote: Few<Remote>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few calls note, kept apart so that all others need not carry it.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
     pub(crate) jobs: Vec<Job>,
     /// Peers that ask to come in.
     pub(crate) questions: Vec<Question>,
@@ -49,40 +55,51 @@ pub(crate) enum Word {
 }
 
 impl Bells {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.wakers.is_empty()
             && self.flush.is_empty()
             && self.remote.is_empty()
-            && self.jobs.is_empty()
-            && self.questions.is_empty()
-            && self.others.is_empty()
-            && !self.closed
+            && self.rare.is_none()
+    }
+
+    /// What few calls note.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Does all that was noted, for `socket`.
-    pub(crate) fn ring(mut self, socket: &Socket) {
+    #[inline]
+    pub(crate) fn ring(self, socket: &Socket) {
         if self.is_empty() {
-            return;
+            // The usual case. There is nothing to free, which need not be looked after.
+            std::mem::forget(self);
+        } else {
+            self.ring_all(socket);
         }
+    }
+
+    fn ring_all(self, socket: &Socket) {
         assert_unlocked(Rank::Registry);
-        for link in self.flush {
-            socket.flush(&link);
+        self.flush.for_each(|link| socket.flush(&link));
+        self.remote.for_each(|remote| {
+            remote.socket.hear(remote.key, remote.serial, remote.word);
+        });
+        let mut rare = self.rare;
+        if let Some(rare) = &mut rare {
+            for (other, bells) in rare.others.drain(..) {
+                bells.ring(&other);
+            }
         }
-        for Remote {
-            socket: other,
-            key,
-            serial,
-            word,
-        } in self.remote
-        {
-            other.hear(key, serial, word);
+        self.wakers.for_each(Waker::wake);
+        if let Some(rare) = rare {
+            rare.finish(socket);
         }
-        for (other, bells) in self.others {
-            bells.ring(&other);
-        }
-        for waker in self.wakers {
-            waker.wake();
-        }
+    }
+}
+
+impl Rare {
+    fn finish(mut self, socket: &Socket) {
         for question in self.questions {
             self.jobs.push(socket.judge(&question));
         }

@@ -241,7 +241,7 @@ impl Socket {
             }
         } else {
             let until = self.linger_until(self.terms().options.linger);
-            bells.jobs.push(Job::Shut {
+            bells.rare().jobs.push(Job::Shut {
                 endpoint: Some(end.id),
                 until,
             });
@@ -286,7 +286,7 @@ impl Socket {
         match self.net.get() {
             Some(_) => {
                 let until = self.linger_until(linger);
-                bells.jobs.push(Job::Shut {
+                bells.rare().jobs.push(Job::Shut {
                     endpoint: None,
                     until,
                 });
@@ -306,7 +306,7 @@ impl Socket {
         bells.wakers.extend(state.change_waiters.all());
         drop(state);
         self.hub.close(&mut bells.wakers);
-        bells.closed = true;
+        bells.rare().closed = true;
     }
 
     /// Waits until closing is done. Answers how many messages were thrown away.

@@ -12,6 +12,15 @@ impl<T> Few<T> {
         self.first.is_none()
     }
 
+    /// Gives each away.
+    #[inline]
+    pub(crate) fn for_each(self, mut act: impl FnMut(T)) {
+        if let Some(first) = self.first {
+            act(first);
+            self.rest.into_iter().for_each(act);
+        }
+    }
+
     pub(crate) fn push(&mut self, one: T) {
         match self.first {
             None => self.first = Some(one),

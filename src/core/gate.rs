@@ -88,7 +88,7 @@ impl Session {
         request.domain.clone_from(&self.terms.options.zap_domain);
         let number = socket.context.next_serial();
         self.question = Some(number);
-        bells.questions.push(Question {
+        bells.rare().questions.push(Question {
             entry,
             number,
             request,

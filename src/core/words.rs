@@ -56,7 +56,7 @@ impl Socket {
         let mut bells = Bells::default();
         if let Word::Answered = word {
             let (entry, question) = (key, serial);
-            bells.jobs.push(Job::Answered { entry, question });
+            bells.rare().jobs.push(Job::Answered { entry, question });
             return bells;
         }
         let mut state = self.state.lock();
