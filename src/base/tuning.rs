@@ -26,6 +26,14 @@ pub const SPIN: Duration = Duration::from_micros(50);
 /// How long an inproc receiver lets messages gather, in a flood, before it looks again.
 pub const FLOOD_PAUSE: Duration = Duration::from_micros(6);
 
+/// Messages that an inproc sender holds back at most while its reader has others: one lock, and
+/// one cache line that moves, serve them all.
+pub const LOT_MESSAGES: usize = 64;
+
+/// How long an inproc reader that has read all gives a sender that holds messages back to hand
+/// them over by itself, with its next message, before it goes and fetches them.
+pub const HAND_OVER: Duration = Duration::from_micros(1);
+
 /// How long octets lie, after a sender left them in the hope of more, before the reactor writes
 /// them out: twice as long while it sweeps anyway.
 pub const SWEEP: Duration = Duration::from_micros(50);

@@ -350,20 +350,23 @@ impl State {
         if self.peers[key].gone {
             return;
         }
+        let last_words = self.peers[key].out.publish();
         if let Wire::Remote {
-            socket: other,
+            socket,
             key: theirs,
             serial,
         } = &self.attached[key].wire
         {
-            if let Some(other) = other.upgrade() {
-                let (key, serial) = (*theirs, *serial);
-                bells.remote.push(Remote {
-                    socket: other,
-                    key,
-                    serial,
-                    word: Word::Gone,
-                });
+            if let Some(socket) = socket.upgrade() {
+                let remote = |word| Remote {
+                    socket: Arc::clone(&socket),
+                    key: *theirs,
+                    serial: *serial,
+                    word,
+                };
+                let readable = last_words.then(|| remote(Word::Readable));
+                bells.remote.extend(readable);
+                bells.remote.push(remote(Word::Gone));
             }
             self.attached[key].wire = Wire::None;
             self.attached[key].connected_at = None;

@@ -7,7 +7,10 @@ use std::{sync::Arc, task::Waker};
 use bytes::Bytes;
 
 use super::{few::Few, gate::Question, job::Job, link::Link, socket::Socket};
-use crate::base::sync::{Rank, assert_unlocked};
+use crate::{
+    base::sync::{Rank, assert_unlocked},
+    pipe::Lane,
+};
 
 /// Notes of what to do outside the locks.
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ pub(crate) enum Word {
     Readable,
     /// There is room again, after you found none.
     Writable,
+    /// I have read this lane dry, and you hold messages back.
+    HandOver(Arc<Lane>),
     /// I (un)subscribe.
     Subscription { subscribe: bool, topic: Bytes },
     /// I am gone.
@@ -68,6 +73,12 @@ impl Bells {
         self.rare.get_or_insert_default()
     }
 
+    /// Will messages be fetched that peers hold back?
+    pub(crate) fn fetch(&self) -> bool {
+        let fetches = |remote: &Remote| matches!(remote.word, Word::HandOver(_));
+        self.remote.iter().any(fetches)
+    }
+
     /// Does all that was noted, for `socket`.
     #[inline]
     pub(crate) fn ring(self, socket: &Socket) {
@@ -83,6 +94,11 @@ impl Bells {
         assert_unlocked(Rank::Registry);
         self.flush.for_each(|link| socket.flush(&link));
         self.remote.for_each(|remote| {
+            if let Word::HandOver(lane) = &remote.word {
+                if socket.sees_handed_over(lane) {
+                    return;
+                }
+            }
             remote.socket.hear(remote.key, remote.serial, remote.word);
         });
         let mut rare = self.rare;

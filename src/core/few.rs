@@ -21,6 +21,10 @@ impl<T> Few<T> {
         }
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.first.iter().chain(&self.rest)
+    }
+
     pub(crate) fn push(&mut self, one: T) {
         match self.first {
             None => self.first = Some(one),
@@ -64,7 +68,7 @@ mod tests {
         few.push(1);
         few.extend(Some(2));
         few.extend([3, 4]);
-        assert!(!few.is_empty());
+        assert!(!few.is_empty() && few.iter().eq(&[1, 2, 3, 4]));
         assert_eq!(few.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 }

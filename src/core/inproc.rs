@@ -10,6 +10,18 @@
 //!   A.peers[a].window ◄══ lane B→A ══ B.peers[b].out
 //! ```
 //!
+//! While the receiver has others to read, the sender holds messages back in its draft, and hands
+//! them over in lots. A receiver that has read all says so in the lane, and has what is held back
+//! handed over:
+//!
+//! ```text
+//!   receiver                      lane                           sender
+//!   finds nothing ──────────────► reader waits ◄──────────────── looks, at each message: hands over
+//!   held back? ◄───────────────── writer holds ◄──────────────── before it keeps the first of a lot
+//!     no: it will be rung
+//!     yes: hand over ──────────────────────────────────────────► publishes, rings readable
+//! ```
+//!
 //! The two sockets' locks are never held together: each side is entered in turn, and words
 //! between them (readable, writable, subscription, gone) carry the peer's serial, so that one
 //! that is late does no harm.
@@ -23,7 +35,7 @@ use super::{
     bells::{Bells, Remote, Word},
     context::Waiting,
     socket::Socket,
-    state::Phase,
+    state::{Phase, State},
 };
 use crate::{
     base::{
@@ -31,7 +43,9 @@ use crate::{
         error::{Error, ErrorKind},
         event::{EventKind, PeerInfo, Reason},
         options::Options,
+        tuning,
     },
+    pattern::Peer,
     pipe::{Lane, Store},
 };
 
@@ -90,9 +104,6 @@ impl Socket {
 
     /// Joins our peer `key` to `binder`.
     fn join(&self, binder: &Arc<Socket>, key: usize, serial: u64) {
-        // From here on each enters the other's state, mostly from another thread.
-        self.state.share();
-        binder.state.share();
         let mut bells = Bells::default();
         let state = self.state.lock();
         let Some(peer) = state
@@ -235,6 +246,37 @@ impl Socket {
         }
     }
 
+    /// Has everything handed over that peers hold back, so that it can be counted.
+    pub(super) fn fetch_all(&self) {
+        let mut bells = Bells::default();
+        let state = self.state.lock();
+        let held_back =
+            |(key, peer): (usize, &Peer)| peer.window.lane().is_held_back().then_some(key);
+        let keys: Vec<usize> = state.peers.iter().filter_map(held_back).collect();
+        for key in keys {
+            state.fetch(key, &mut bells);
+        }
+        drop(state);
+        bells.ring(self);
+    }
+
+    /// A peer holds back what goes into `lane`, which we have read to the end: does it hand that
+    /// over by itself, being about to send more? Then it need not be disturbed.
+    pub(super) fn sees_handed_over(&self, lane: &Lane) -> bool {
+        let metal = &self.context.metal;
+        if metal.cores().0 < 2 {
+            return false;
+        }
+        let end = metal.now() + tuning::HAND_OVER;
+        while lane.is_held_back() {
+            if metal.now() >= end {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+        true
+    }
+
     /// Joins anew, so that an answer to what was asked before cannot arrive.
     pub(super) fn redial_inproc(&self, key: usize, serial: u64) {
         let mut bells = Bells::default();
@@ -274,10 +316,54 @@ impl Socket {
         }
     }
 
-    fn peer_gone_telling(&self, state: &mut super::state::State, key: usize, bells: &mut Bells) {
+    fn peer_gone_telling(&self, state: &mut State, key: usize, bells: &mut Bells) {
         state.detach(self, key, bells);
         state.follow(self, bells);
         state.peer_left(bells);
+    }
+}
+
+impl State {
+    /// A peer in this process holds messages back, and shall hand them over.
+    pub(super) fn fetch(&self, key: usize, bells: &mut Bells) {
+        let wire = self.attached.get(key).map(|attached| &attached.wire);
+        if let Some(Wire::Remote {
+            socket,
+            key: theirs,
+            serial,
+        }) = wire
+        {
+            if let Some(socket) = socket.upgrade() {
+                bells.remote.push(Remote {
+                    socket,
+                    key: *theirs,
+                    serial: *serial,
+                    word: Word::HandOver(Arc::clone(self.peers[key].window.lane())),
+                });
+            }
+        }
+    }
+
+    /// Hands over what is held back for an inproc peer, who has asked for it.
+    pub(super) fn hand_over(&mut self, key: usize, bells: &mut Bells) {
+        if !self.peers[key].out.publish() {
+            return;
+        }
+        if let Wire::Remote {
+            socket,
+            key,
+            serial,
+        } = &self.attached[key].wire
+        {
+            if let Some(socket) = socket.upgrade() {
+                bells.remote.push(Remote {
+                    socket,
+                    key: *key,
+                    serial: *serial,
+                    word: Word::Readable,
+                });
+            }
+        }
     }
 }
 

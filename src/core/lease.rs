@@ -113,7 +113,7 @@ impl Socket {
         let (ours, all) = self.context.metal.cores();
         let driven = match self.net.get() {
             Some(net) => self.wait_driving(net, parker, until, awake && all > 1),
-            None if awake && ours > 1 => self.wait_awake(parker, until),
+            None if awake => self.wait_awake(parker, until, ours > 1),
             None => None,
         };
         match driven {
@@ -134,11 +134,11 @@ impl Socket {
     }
 
     /// Looks for a short time whether this thread is woken. `None` if it was not.
-    fn wait_awake(&self, parker: &Parker, until: Option<Time>) -> Option<Parked> {
+    fn wait_awake(&self, parker: &Parker, until: Option<Time>, apart: bool) -> Option<Parked> {
         let metal = &self.context.metal;
         let end = metal.now() + tuning::SPIN;
         let end = until.map_or(end, |until| until.min(end));
-        if self.spin.lock().is_flooded() {
+        if apart && self.spin.lock().is_flooded() {
             // The more has come when we look, the fewer times the sender has to ring.
             let pause = metal.now() + tuning::FLOOD_PAUSE;
             while metal.now() < pause.min(end) {
@@ -154,9 +154,7 @@ impl Socket {
             }
             std::thread::yield_now();
         };
-        // Late: somebody else has work for this core, and sleepers go before spinners.
-        let late = metal.now() > end;
-        self.spin.lock().end(woken && !late);
+        self.spin.lock().end(woken, metal.now() > end);
         woken.then_some(Parked::Woken)
     }
 
@@ -211,10 +209,7 @@ impl Socket {
                 let stop = || parker.is_woken() || self.wanted.load(Ordering::Relaxed);
                 polled = set.poll_awake(self, end, stop);
                 now = self.context.metal.now();
-                // Late: somebody else has work for this core, and sleepers go before spinners.
-                self.spin
-                    .lock()
-                    .end(matches!(polled, Ok(true)) && now <= end);
+                self.spin.lock().end(matches!(polled, Ok(true)), now > end);
             }
             if let Ok(false) = polled {
                 self.work.note_poll();

@@ -9,6 +9,7 @@ use crate::{base::stats::SocketStats, pattern::Peer};
 impl Socket {
     /// The counters of all peers together, those that are gone included.
     pub fn stats(&self) -> SocketStats {
+        self.fetch_all();
         let mut state = self.state.lock();
         state.settle_leaving();
         let (mut sent, mut received) = state.past;
@@ -33,6 +34,7 @@ impl Socket {
 
     /// Every peer, in the order of its key.
     pub fn peers(&self) -> Vec<PeerState> {
+        self.fetch_all();
         let now = self.context.metal.now();
         let state = self.state.lock();
         let peer_state = |(key, peer): (usize, &Peer)| PeerState {

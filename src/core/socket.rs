@@ -364,12 +364,17 @@ impl Socket {
     /// # Errors
     /// See [`RecvError`].
     pub fn recv_now(&self) -> Result<Received, RecvError> {
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        let result = state.recv(self, &mut bells);
-        drop(state);
-        bells.ring(self);
-        result
+        loop {
+            let mut bells = Bells::default();
+            let mut state = self.state.lock();
+            let result = state.recv(self, &mut bells);
+            drop(state);
+            let again = result.is_err() && bells.fetch();
+            bells.ring(self);
+            if !again {
+                return result;
+            }
+        }
     }
 
     /// Receives by the short way, if there is a message and nothing else to do. `None`: nothing
@@ -464,24 +469,6 @@ impl Socket {
         state.follow(self, &mut bells);
         drop(state);
         bells.ring(self);
-    }
-
-    /// Would a receive give something now? And would a send be taken?
-    pub fn readiness(&self) -> (bool, bool) {
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        let State {
-            pattern,
-            peers,
-            effects,
-            ..
-        } = &mut *state;
-        let ready = (pattern.can_recv(peers, effects), pattern.can_send(peers));
-        state.note_back(self);
-        state.follow(self, &mut bells);
-        drop(state);
-        bells.ring(self);
-        ready
     }
 
     /// SUB, XSUB: subscribes or cancels; XPUB in manual mode: applies it. False on other types.

@@ -26,6 +26,8 @@ pub(super) struct Spin {
     /// Messages the socket had received before the last wait.
     received: u64,
     flooded: bool,
+    /// The last look found something, but late.
+    late: bool,
 }
 
 impl Spin {
@@ -37,6 +39,7 @@ impl Spin {
             rest_last: 1,
             received: 0,
             flooded: false,
+            late: false,
         }
     }
 
@@ -46,6 +49,11 @@ impl Spin {
         let lot = received.wrapping_sub(self.received);
         self.received = received;
         self.flooded = lot > LOT_MAX;
+        if std::mem::take(&mut self.late) {
+            // Somebody else had work for this core, and sleepers go before spinners; unless it
+            // was the sender, who has made good use of it.
+            self.note(self.flooded);
+        }
         if self.flooded && buffered {
             return false;
         }
@@ -61,8 +69,16 @@ impl Spin {
         self.flooded
     }
 
-    /// What a look has come to.
-    pub(super) fn end(&mut self, paid: bool) {
+    /// What a look has come to: has it `found` something, and was that `late`, after its time?
+    pub(super) fn end(&mut self, found: bool, late: bool) {
+        if found && late {
+            self.late = true;
+        } else {
+            self.note(found);
+        }
+    }
+
+    fn note(&mut self, paid: bool) {
         self.recent = self.recent << 1 | u8::from(paid);
         if paid {
             self.rest_last = 1;
@@ -96,7 +112,7 @@ mod tests {
         let mut spin = Spin::new();
         for n in 0..100 {
             assert!(spin.begin(n, true), "look {n}");
-            spin.end(n < 8 || n % 4 != 0);
+            spin.end(n < 8 || n % 4 != 0, false);
         }
     }
 
@@ -107,7 +123,7 @@ mod tests {
         for n in 0..10_000 {
             if spin.begin(n, true) {
                 looks.push(n);
-                spin.end(false);
+                spin.end(false, false);
             }
         }
         assert_eq!(looks[..5], [0, 3, 8, 17, 34]);
@@ -124,12 +140,12 @@ mod tests {
             while !spin.begin(n, true) {
                 n += 1;
             }
-            spin.end(paid);
+            spin.end(paid, false);
         }
         for _ in 0..4 {
             n += 1;
             assert!(spin.begin(n, true));
-            spin.end(true);
+            spin.end(true, false);
         }
     }
 
@@ -138,7 +154,7 @@ mod tests {
         let mut spin = Spin::new();
         for n in 0..8 {
             assert!(spin.begin(n, true));
-            spin.end(true);
+            spin.end(true, false);
         }
         assert!(!spin.begin(1000, true));
         assert!(!spin.begin(2000, true));

@@ -394,6 +394,9 @@ impl State {
         for key in effects.credited.drain(..) {
             self.follow_credit(key, bells);
         }
+        for key in effects.held_back.drain(..) {
+            self.fetch(key, bells);
+        }
         for announcement in effects.announced.drain(..) {
             self.announce(socket, &announcement, bells);
         }

@@ -268,8 +268,8 @@ impl State {
                 ),
                 None => (options.send_hwm, options.recv_hwm),
             };
-            let peer = &mut self.peers[key];
-            if peer.out.set_hwm(out) {
+            self.hand_over(key, bells);
+            if self.peers[key].out.set_hwm(out) {
                 self.writable(socket, key, bells);
             }
             if self.peers[key].window.lane().set_hwm(received) {

@@ -205,6 +205,29 @@ impl Socket {
         }
     }
 
+    /// Would a receive give something now? And would a send be taken?
+    pub fn readiness(&self) -> (bool, bool) {
+        loop {
+            let mut bells = Bells::default();
+            let mut state = self.state.lock();
+            let State {
+                pattern,
+                peers,
+                effects,
+                ..
+            } = &mut *state;
+            let ready = (pattern.can_recv(peers, effects), pattern.can_send(peers));
+            state.note_back(self);
+            state.follow(self, &mut bells);
+            drop(state);
+            let again = !ready.0 && bells.fetch();
+            bells.ring(self);
+            if !again {
+                return ready;
+            }
+        }
+    }
+
     /// A new watcher, unarmed: it looks first. `steady`: it is woken also when there is nothing
     /// to receive any more, after it has seen that there was.
     pub fn watch(&self, waker: Waker, steady: bool) -> Watch {

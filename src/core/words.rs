@@ -71,6 +71,7 @@ impl Socket {
             Word::Answered => {}
             Word::Readable => state.readable(key, &mut bells),
             Word::Writable => state.writable(self, key, &mut bells),
+            Word::HandOver(_) => state.hand_over(key, &mut bells),
             Word::Gone => {
                 if !state.peers[key].gone {
                     state.note_departure(self, key, &mut bells);

@@ -107,8 +107,6 @@ impl Socket {
         let routing_id = &question.terms.options.routing_id;
         let request = zap::encode_request(&question.request, routing_id);
         requests.push_batch(&mut VecDeque::from([request]));
-        // From here on others than its own thread enter its state.
-        handler.state.share();
         if handler.room_for_newcomers() == 0 {
             return None;
         }

@@ -144,6 +144,9 @@ impl Inlet {
             effects.emptied.push(key);
         } else {
             self.turns.deactivate(key);
+            if peers[key].window.is_held_back() {
+                effects.held_back.push(key);
+            }
         }
     }
 }

@@ -133,7 +133,12 @@ impl Rules for Pair {
         if ring {
             effects.credited.push(key);
         }
-        let message = message.ok_or(Nothing::Empty)?;
+        let Some(message) = message else {
+            if peers[key].window.is_held_back() {
+                effects.held_back.push(key);
+            }
+            return Err(Nothing::Empty);
+        };
         Ok(Received::plain(key, message))
     }
 
@@ -145,7 +150,14 @@ impl Rules for Pair {
             self.gone.pop_front();
             effects.emptied.push(key);
         }
-        self.peer.is_some_and(|key| peers[key].window.has_some())
+        let Some(key) = self.peer else {
+            return false;
+        };
+        let some = peers[key].window.has_some();
+        if !some && peers[key].window.is_held_back() {
+            effects.held_back.push(key);
+        }
+        some
     }
 
     fn can_send(&mut self, peers: &mut Peers) -> bool {

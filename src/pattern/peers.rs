@@ -51,6 +51,8 @@ pub struct Effects {
     pub pushed: Vec<(usize, Accepted)>,
     /// What these peers sent has been read far enough: ring whoever fills their lanes.
     pub credited: Vec<usize>,
+    /// These peers have nothing here, and hold messages back: have them handed over.
+    pub held_back: Vec<usize>,
     /// These peers were gone and are read to the end: forget them.
     pub emptied: Vec<usize>,
     /// Close these peers' connections.
@@ -67,6 +69,7 @@ impl Effects {
     pub fn is_empty(&self) -> bool {
         self.pushed.is_empty()
             && self.credited.is_empty()
+            && self.held_back.is_empty()
             && self.emptied.is_empty()
             && self.evicted.is_empty()
             && self.redialled.is_empty()

@@ -131,6 +131,9 @@ impl Stage {
 
     /// The next message the peer gets.
     pub(super) fn next(&mut self, key: usize) -> Option<Message> {
+        if self.peers.contains(key) {
+            self.peers[key].out.publish();
+        }
         let end = &mut self.ends[key].from_us;
         let (message, ring) = end.pop();
         // Makes what the lane counts as queued exact, as it is in a lane of octets.

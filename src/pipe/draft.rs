@@ -1,15 +1,17 @@
-//! The sender's draft: messages framed where they are sent, and handed to the lane in lots.
+//! The sender's draft: messages gathered where they are sent, and handed to the lane in lots.
 //!
 //! ```text
-//!   send ─► draft: frame it, one credit less ─► full, 64 KiB, a flush, or the sweep ─► lane
-//!            (the socket's lock)                                           (the lane's lock)
+//!   network   send ─► draft: frame it, one credit less ─► full, 64 KiB, a flush, the sweep ─► lane
+//!   inproc    send ─► draft: keep it, one credit less ──► a lot, the reader waits or asks ──► lane
+//!                     (the socket's lock)                                         (the lane's lock)
 //! ```
 //!
 //! A draft spends credit that the lane has granted, so most messages touch no lock but their
-//! socket's. Whoever leaves messages in a draft sees to it that they are handed on in time. Lanes
-//! of messages and lanes that conflate are passed through: each message goes to the lane at once.
+//! socket's. Whoever leaves octets in a draft sees to it that they are handed on in time. For
+//! messages that are kept the reader does: while it has others it needs none of them, and when it
+//! has not it says so. Lanes that conflate are passed through: each message goes there at once.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     Accepted, Lane, Refused,
@@ -19,7 +21,8 @@ use super::{
 };
 use crate::base::{
     message::{Frame, Message},
-    stats::LaneStats,
+    stats::{LaneStats, measure},
+    tuning,
 };
 
 /// The writing end of a lane, owned by the sending socket.
@@ -27,15 +30,25 @@ use crate::base::{
 pub struct Draft {
     lane: Arc<Lane>,
     framed: Chunks,
-    /// Messages that may be framed before anything else is to be done.
+    held: VecDeque<Message>,
+    /// Messages that may be gathered before anything else is to be done.
     credit: u64,
     /// What more the lane has granted: the message behind `credit` is to be timed.
     withheld: u64,
-    /// Every message goes to the lane at once.
-    direct: bool,
+    way: Way,
     /// When timed messages came; none as a rule.
     marks: Vec<Mark>,
     timer: Option<Box<Timer>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Every message goes to the lane at once.
+    Direct,
+    /// They are framed here.
+    Framed,
+    /// They are held here.
+    Held,
 }
 
 /// Which messages of a draft are timed.
@@ -50,13 +63,18 @@ struct Timer {
 impl Draft {
     /// The writing end of `lane`.
     pub fn new(lane: Arc<Lane>) -> Draft {
-        let direct = !lane.takes_drafts();
-        let timing = lane.timing().filter(|_| !direct);
+        let way = match () {
+            () if lane.takes_drafts() => Way::Framed,
+            () if lane.may_be_held_back() => Way::Held,
+            () => Way::Direct,
+        };
+        let timing = lane.timing().filter(|_| way == Way::Framed);
         Draft {
             framed: Chunks::default(),
+            held: VecDeque::new(),
             credit: 0,
             withheld: 0,
-            direct,
+            way,
             marks: Vec::new(),
             timer: timing.map(|timing| Box::new(Timer::new(timing))),
             lane,
@@ -82,7 +100,7 @@ impl Draft {
     #[inline]
     pub fn push(&mut self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         if self.credit == 0 {
-            if self.direct {
+            if self.way == Way::Direct {
                 return self.lane.push(head, message);
             }
             self.admit(true)?;
@@ -94,10 +112,14 @@ impl Draft {
     /// taken, the long way may do better.
     #[inline(always)]
     pub fn push_plain(&mut self, message: &mut Message) -> Option<Accepted> {
-        if self.direct {
-            return self.lane.push_owned(message).ok();
+        if self.way == Way::Framed {
+            return self.push_framed(message);
         }
-        self.push_framed(message)
+        if self.credit <= 1 || self.way == Way::Direct {
+            return None;
+        }
+        let message = std::mem::replace(message, Message::from(Frame::empty()));
+        Some(self.hold(message))
     }
 
     /// The short way of a message of one small frame that joins others here: there is credit for
@@ -125,7 +147,7 @@ impl Draft {
     #[inline]
     pub fn push_or_drop(&mut self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         if self.credit == 0 {
-            if self.direct {
+            if self.way == Way::Direct {
                 return self.lane.push_or_drop(head, message);
             }
             self.admit(false).inspect_err(|refused| {
@@ -139,52 +161,63 @@ impl Draft {
 
     /// Takes in a message whatever the mark says: a welcome, a probe.
     pub fn push_forced(&mut self, message: &Message) -> Accepted {
-        self.publish();
+        let ring_reader = self.publish();
         // What it was granted counted on one message less.
         self.grant(0);
-        self.lane.push_forced(message)
+        let mut accepted = self.lane.push_forced(message);
+        accepted.ring_reader |= ring_reader;
+        accepted
     }
 
-    /// Hands everything to the lane.
+    /// Hands everything to the lane. Answers whether the reader must be rung, which in a lane of
+    /// octets nobody has to be.
     #[inline]
-    pub fn publish(&mut self) {
+    pub fn publish(&mut self) -> bool {
         if !self.framed.is_empty() {
             // A reader that is gone will be noticed by the next message.
             let room = self.lane.take_in(&mut self.framed, &mut self.marks, false);
             self.grant(room.unwrap_or(0));
         }
+        !self.held.is_empty() && self.hand_over(true)
     }
 
     /// Is it at the mark? If so, and `wait` is set, the writer will be rung.
     pub fn is_full(&mut self, wait: bool) -> bool {
-        if self.direct {
+        if self.way == Way::Direct {
             return self.lane.is_full(wait);
         }
         self.credit + self.withheld == 0 && self.ask(wait) == Err(Refused::Full)
     }
 
-    /// Changes the mark. Answers whether the writer must be rung.
+    /// Changes the mark; what is held must have been handed over. Answers whether the writer must
+    /// be rung.
     pub fn set_hwm(&mut self, hwm: usize) -> bool {
+        debug_assert!(self.held.is_empty(), "what is held is handed over first");
         self.publish();
         // What it was granted was granted by the old mark.
-        self.credit = 0;
+        self.grant(0);
         self.lane.set_hwm(hwm)
     }
 
     /// Messages accepted and not yet done with.
     pub fn queued(&self) -> u64 {
-        self.lane.queued() + self.framed.messages()
+        self.lane.queued() + self.gathered()
     }
 
     /// As [`Lane::discard`], for what is still here as well.
     pub fn discard(&mut self, lost_with_connection: bool) -> u64 {
-        self.publish();
+        if self.held.is_empty() {
+            self.publish();
+        } else {
+            self.hand_over(false);
+        }
         let count = self.lane.discard(lost_with_connection);
         self.grant(0);
         count
     }
 
-    /// Nothing more is sent: what is queued may still be read.
+    /// Nothing more is sent: what is queued may still be read. The reader is not rung: it is told
+    /// of the end.
     pub fn close(&mut self) {
         self.publish();
         self.grant(0);
@@ -194,17 +227,34 @@ impl Draft {
     /// The counters, with what is still here.
     pub fn stats(&self) -> LaneStats {
         let mut stats = self.lane.stats();
-        stats.accepted += self.framed.messages();
-        stats.queued += self.framed.messages();
-        let (octets, frames_beyond) = self.framed.measure();
-        stats.octets += octets;
-        stats.parts += self.framed.messages() + frames_beyond;
+        stats.accepted += self.gathered();
+        stats.queued += self.gathered();
+        let (mut octets, mut frames_beyond) = self.framed.measure();
         stats.queued_octets += self.framed.octets() as u64;
+        for message in &self.held {
+            let held = measure(message, &mut frames_beyond);
+            octets += held;
+            stats.queued_octets += held;
+        }
+        stats.octets += octets;
+        stats.parts += self.gathered() + frames_beyond;
         stats
+    }
+
+    /// Messages that are here.
+    fn gathered(&self) -> u64 {
+        self.framed.messages() + self.held.len() as u64
     }
 
     #[inline]
     fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
+        if self.way == Way::Held {
+            return self.hold(if head.is_empty() {
+                message.clone()
+            } else {
+                head.iter().chain(message.frames()).cloned().collect()
+            });
+        }
         let first = self.framed.is_empty();
         self.framed.push(head, message.frames());
         self.credit -= 1;
@@ -231,10 +281,42 @@ impl Draft {
         Ok(())
     }
 
+    /// Keeps a message until there is a lot of them, the mark is reached, or the reader waits.
+    #[inline]
+    fn hold(&mut self, message: Message) -> Accepted {
+        let may_hold = match self.held.len() {
+            0 => self.lane.begin_to_hold(),
+            length => length + 1 < tuning::LOT_MESSAGES && !self.lane.does_reader_wait(),
+        };
+        self.held.push_back(message);
+        self.credit -= 1;
+        let ring_reader = (!may_hold || self.credit == 0) && self.hand_over(true);
+        Accepted {
+            ring_reader,
+            octets: 0,
+            first: false,
+            full: self.credit == 0,
+        }
+    }
+
+    /// Hands what is held to the lane. Answers whether the reader must be rung.
+    fn hand_over(&mut self, rings: bool) -> bool {
+        let (credit, ring) = self.lane.take_held(&mut self.held, rings);
+        self.grant(credit);
+        ring
+    }
+
     /// Hands over what is here, and asks for credit anew.
     #[cold]
     fn ask(&mut self, wait: bool) -> Result<(), Refused> {
-        let room = self.lane.take_in(&mut self.framed, &mut self.marks, wait)?;
+        debug_assert!(
+            self.held.is_empty(),
+            "who has spent all credit holds nothing"
+        );
+        let room = match self.way {
+            Way::Held => self.lane.ask(wait)?,
+            _ => self.lane.take_in(&mut self.framed, &mut self.marks, wait)?,
+        };
         self.grant(room);
         if room == 0 {
             return Err(Refused::Full);

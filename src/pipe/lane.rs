@@ -16,62 +16,30 @@
 //! knows nobody: bells are its callers' business.
 
 mod account;
+mod queue;
 
 use std::collections::VecDeque;
 
 pub(super) use self::account::Mark;
-use self::account::Times;
+use self::queue::{Inner, Queue};
 use super::{Accepted, Outbox, Refused, Store, chunks::Chunks};
 use crate::base::{
     message::{Frame, Message},
-    stats::measure,
-    sync::{Mutex, Rank},
+    sync::{AtomicBool, Mutex, Ordering, Rank},
     tuning,
 };
 
 /// One direction of one peer.
 pub struct Lane {
     inner: Mutex<Inner>,
-}
-
-struct Inner {
-    queue: Queue,
-    hwm: u64,
-    lowered: bool,
-    conflate: bool,
-    /// Messages accepted, ever.
-    written: u64,
-    /// Messages the reader has done with, ever.
-    taken: u64,
-    /// `taken` as far as the writer may know: a multiple of the low-water step.
-    credited: u64,
-    writer_waits: bool,
-    reader_waits: bool,
-    writer_gone: bool,
-    reader_gone: bool,
-    octets: u64,
-    /// Frames beyond one a message.
-    frames_beyond: u64,
-    /// Octets framed, and not yet written.
-    waiting: u64,
-    refused: u64,
-    dropped: u64,
-    replaced: u64,
-    lost: u64,
-    /// The number of the next message to be timed on its arrival; none as a rule.
-    next_timed: u64,
-    times: Option<Box<Times>>,
-}
-
-enum Queue {
-    Messages(VecDeque<Message>),
-    Octets {
-        chunks: Chunks,
-        /// Words of the protocol, which go before the next message and count against no mark.
-        control: Vec<u8>,
-        /// May messages leave? Not before the handshake is done.
-        open: bool,
-    },
+    /// The reader has found nothing, and waits to be rung. Written under the lock.
+    reader_waits: AtomicBool,
+    /// The writer has accepted messages that are not here yet: see [`Draft`](super::Draft). Taken
+    /// back under the lock.
+    ///
+    /// Each side sets its own word, then looks at the other's, all in one order: a reader that
+    /// found nothing knows of what is held back, or the writer's next look finds it waiting.
+    writer_holds: AtomicBool,
 }
 
 impl Lane {
@@ -95,7 +63,6 @@ impl Lane {
             taken: 0,
             credited: 0,
             writer_waits: false,
-            reader_waits: true,
             writer_gone: false,
             reader_gone: false,
             octets: 0,
@@ -110,6 +77,8 @@ impl Lane {
         };
         Lane {
             inner: Mutex::new(Rank::Lane, inner),
+            reader_waits: AtomicBool::new(true),
+            writer_holds: AtomicBool::new(false),
         }
     }
 
@@ -124,20 +93,7 @@ impl Lane {
     pub fn push(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         let mut inner = self.inner.lock();
         inner.admit(true)?;
-        Ok(inner.accept(head, message))
-    }
-
-    /// As [`push`](Lane::push), but takes the message away: shared bodies are not counted up and
-    /// down again. It stays the caller's if it is refused.
-    #[inline]
-    pub fn push_owned(&self, message: &mut Message) -> Result<Accepted, Refused> {
-        let mut inner = self.inner.lock();
-        inner.admit(true)?;
-        if let Queue::Octets { .. } = inner.queue {
-            return Ok(inner.accept(&[], message));
-        }
-        let message = std::mem::replace(message, Message::from(Frame::empty()));
-        Ok(inner.accept_whole(message))
+        Ok(self.rings(inner.accept(head, message)))
     }
 
     /// As [`push`](Lane::push), but a message that finds no room is gone: it is counted as
@@ -146,12 +102,13 @@ impl Lane {
     pub fn push_or_drop(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         let mut inner = self.inner.lock();
         inner.admit(false)?;
-        Ok(inner.accept(head, message))
+        Ok(self.rings(inner.accept(head, message)))
     }
 
     /// Takes in a message whatever the mark says: a welcome, a probe, an event of our own.
     pub fn push_forced(&self, message: &Message) -> Accepted {
-        self.inner.lock().accept(&[], message)
+        let mut inner = self.inner.lock();
+        self.rings(inner.accept(&[], message))
     }
 
     /// Takes in what a [`Draft`](super::Draft) has framed within the room it was told of. Answers
@@ -199,39 +156,49 @@ impl Lane {
             return false;
         }
         let mut inner = self.inner.lock();
-        let inner = &mut *inner;
-        let count = batch.len() as u64;
-        inner.written += count;
-        let more = &mut inner.frames_beyond;
-        inner.octets += batch
-            .iter()
-            .map(|message| measure(message, more))
-            .sum::<u64>();
-        if inner.reader_gone {
-            inner.dropped += count;
-            inner.taken += count;
-            batch.clear();
+        inner.take_in(batch) && self.quench()
+    }
+
+    /// Takes in the messages that a [`Draft`](super::Draft) has held back, within the room it was
+    /// told of. Answers how many messages more it takes, and whether the reader must be rung; not
+    /// if it is not to know (`rings`).
+    pub(super) fn take_held(&self, held: &mut VecDeque<Message>, rings: bool) -> (u64, bool) {
+        let mut inner = self.inner.lock();
+        self.writer_holds.store(false, Ordering::SeqCst);
+        let ring = inner.take_in(held) && rings && self.quench();
+        // A reader that is gone is noticed by the next message.
+        let room = if inner.reader_gone { 0 } else { inner.room() };
+        (room, ring)
+    }
+
+    /// The writer is about to hold messages back. Answers whether it may: not while the reader
+    /// waits for them.
+    pub(super) fn begin_to_hold(&self) -> bool {
+        if self.does_reader_wait() {
             return false;
         }
-        match &mut inner.queue {
-            Queue::Messages(queue) if inner.conflate => {
-                let replaced = queue.len() as u64 + count - 1;
-                inner.dropped += replaced;
-                inner.replaced += replaced;
-                inner.taken += replaced;
-                queue.clear();
-                queue.extend(batch.pop_back());
-                batch.clear();
-                inner.forget_marks();
-            }
-            Queue::Messages(queue) if queue.is_empty() => std::mem::swap(queue, batch),
-            Queue::Messages(queue) => queue.append(batch),
-            Queue::Octets { .. } => unreachable!("batches are received, octets are sent"),
+        self.writer_holds.store(true, Ordering::SeqCst);
+        !self.does_reader_wait()
+    }
+
+    /// Has the reader found nothing, and not been rung since?
+    #[inline]
+    pub(super) fn does_reader_wait(&self) -> bool {
+        self.reader_waits.load(Ordering::SeqCst)
+    }
+
+    /// How many messages more it takes; `wait`: if none, the writer will be rung.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`] when the reader is gone.
+    pub(super) fn ask(&self, wait: bool) -> Result<u64, Refused> {
+        let mut inner = self.inner.lock();
+        if inner.reader_gone {
+            return Err(Refused::Closed);
         }
-        if inner.written >= inner.next_timed {
-            inner.mark_last();
-        }
-        std::mem::take(&mut inner.reader_waits)
+        let room = inner.room();
+        inner.writer_waits |= wait && room == 0;
+        Ok(room)
     }
 
     /// How many messages more it takes now. None at the mark: then the writer will be rung.
@@ -289,7 +256,7 @@ impl Lane {
     pub fn close_writer(&self) -> bool {
         let mut inner = self.inner.lock();
         inner.writer_gone = true;
-        std::mem::take(&mut inner.reader_waits)
+        self.quench()
     }
 
     // ---- the reader's side
@@ -308,7 +275,7 @@ impl Lane {
             unreachable!("octets are taken by an outbox")
         };
         if queue.is_empty() {
-            inner.reader_waits = true;
+            self.reader_waits.store(true, Ordering::SeqCst);
             return false;
         }
         if window.is_empty() {
@@ -318,6 +285,12 @@ impl Lane {
         }
         inner.hand_marks(due, popped, window.len());
         true
+    }
+
+    /// Does the writer hold messages back? Asked by a reader that found nothing: if so, it has the
+    /// writer hand them over.
+    pub fn is_held_back(&self) -> bool {
+        self.writer_holds.load(Ordering::SeqCst)
     }
 
     /// The reader has done with `taken` messages, ever. Answers whether the writer must be rung.
@@ -444,10 +417,33 @@ impl Lane {
 
     // ---- both
 
+    /// Ends a reader's wait, under the lock. Answers whether it did wait.
+    #[inline]
+    fn quench(&self) -> bool {
+        let waits = self.reader_waits.load(Ordering::Relaxed);
+        if waits {
+            self.reader_waits.store(false, Ordering::Relaxed);
+        }
+        waits
+    }
+
+    #[inline]
+    fn rings(&self, mut accepted: Accepted) -> Accepted {
+        accepted.ring_reader = self.quench();
+        accepted
+    }
+
     /// May a [`Draft`](super::Draft) frame messages before they come here?
     pub(super) fn takes_drafts(&self) -> bool {
         let inner = self.inner.lock();
         !inner.conflate && matches!(inner.queue, Queue::Octets { .. })
+    }
+
+    /// May messages be held back by a [`Draft`](super::Draft) while the reader has others? Those
+    /// that are timed come at once.
+    pub(super) fn may_be_held_back(&self) -> bool {
+        let inner = self.inner.lock();
+        !inner.conflate && inner.times.is_none() && matches!(inner.queue, Queue::Messages(_))
     }
 
     /// Is the writer done, and nothing left to read?
@@ -470,131 +466,11 @@ impl Lane {
     pub fn set_hwm(&self, hwm: usize) -> bool {
         let mut inner = self.inner.lock();
         inner.lowered |= hwm > 0 && (inner.hwm == 0 || (hwm as u64) < inner.hwm);
+        // A writer that holds messages back asks with the next one; that the reader is rung for
+        // it does no harm.
+        self.reader_waits.store(true, Ordering::SeqCst);
         inner.hwm = hwm as u64;
         inner.credited = inner.credited.min(inner.taken);
         inner.pass_credit()
-    }
-}
-
-impl Inner {
-    fn is_full(&self) -> bool {
-        self.room() == 0
-    }
-
-    /// How many messages more fit.
-    fn room(&self) -> u64 {
-        if self.hwm == 0 || self.conflate {
-            return u64::MAX;
-        }
-        (self.credited + self.hwm).saturating_sub(self.written)
-    }
-
-    fn step(&self) -> u64 {
-        self.hwm.div_ceil(2)
-    }
-
-    fn queued(&self) -> u64 {
-        self.written - self.taken.min(self.written)
-    }
-
-    /// Is a message taken in? If not, the writer waits for room, or the message is gone.
-    #[inline]
-    fn admit(&mut self, waits: bool) -> Result<(), Refused> {
-        if self.reader_gone {
-            return Err(Refused::Closed);
-        }
-        if self.is_full() {
-            self.writer_waits |= waits;
-            self.refused += u64::from(!waits);
-            return Err(Refused::Full);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
-        if let Queue::Messages(_) = self.queue {
-            return self.accept_whole(if head.is_empty() {
-                message.clone()
-            } else {
-                head.iter().chain(message.frames()).cloned().collect()
-            });
-        }
-        self.make_way();
-        let Queue::Octets { chunks, .. } = &mut self.queue else {
-            unreachable!("messages were seen to above")
-        };
-        let before = chunks.octets();
-        chunks.push(head, message.frames());
-        let octets = chunks.octets();
-        self.waiting += (octets - before) as u64;
-        let frames = head.iter().chain(message.frames());
-        self.octets += frames.clone().map(|frame| frame.len() as u64).sum::<u64>();
-        self.frames_beyond += frames.count().saturating_sub(1) as u64;
-        self.accepted(before == 0, octets)
-    }
-
-    #[inline]
-    fn accept_whole(&mut self, message: Message) -> Accepted {
-        self.make_way();
-        self.octets += measure(&message, &mut self.frames_beyond);
-        let Queue::Messages(queue) = &mut self.queue else {
-            unreachable!("octets are framed one by one")
-        };
-        let first = queue.is_empty();
-        queue.push_back(message);
-        self.accepted(first, 0)
-    }
-
-    /// One more message: with conflation, what waited before it goes.
-    fn make_way(&mut self) {
-        if self.conflate && self.queued() > 0 {
-            self.conflate_away();
-        }
-        self.written += 1;
-        if self.written >= self.next_timed {
-            self.mark_last();
-        }
-    }
-
-    fn accepted(&mut self, first: bool, octets: usize) -> Accepted {
-        Accepted {
-            ring_reader: std::mem::take(&mut self.reader_waits),
-            octets,
-            first,
-            full: self.is_full(),
-        }
-    }
-
-    /// Throws away what is here; what was handed to an outbox is on its way. Answers how many
-    /// messages that were.
-    fn clear(&mut self) -> u64 {
-        self.forget_marks();
-        match &mut self.queue {
-            Queue::Messages(queue) => queue.drain(..).count() as u64,
-            Queue::Octets { chunks, .. } => {
-                self.waiting = self.waiting.saturating_sub(chunks.octets() as u64);
-                chunks.clear()
-            }
-        }
-    }
-
-    /// Drops what has not begun to leave.
-    fn conflate_away(&mut self) {
-        let gone = self.clear();
-        self.dropped += gone;
-        self.replaced += gone;
-        self.taken += gone;
-    }
-
-    /// Lets the writer know of what was taken, in whole steps. Answers whether to ring it.
-    fn pass_credit(&mut self) -> bool {
-        let step = self.step();
-        if step > 0 {
-            self.credited = self.taken - self.taken % step;
-        }
-        let ring = self.writer_waits && !self.is_full();
-        self.writer_waits &= !ring;
-        ring
     }
 }

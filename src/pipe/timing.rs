@@ -187,7 +187,7 @@ mod tests {
                             twin.comes(hand.now());
                         }
                     }
-                    2 => draft.publish(),
+                    2 => assert!(!draft.publish(), "octets ring nobody"),
                     _ => {
                         lane.exchange(&mut outbox);
                         let there: usize = outbox.segments().map(<[u8]>::len).sum();

@@ -132,6 +132,11 @@ impl Window {
         !self.messages.is_empty() || self.fill()
     }
 
+    /// Does the writer hold messages back, although there are none here?
+    pub fn is_held_back(&self) -> bool {
+        self.messages.is_empty() && self.lane.is_held_back()
+    }
+
     /// Throws away all that has arrived. Answers whether the lane's writer must be rung.
     pub fn clear(&mut self) -> bool {
         let mut ring = false;

@@ -210,7 +210,7 @@ mod tests {
     use crate::{
         base::sync::{
             Rank,
-            biased::{Biased, STREAK},
+            biased::{Biased, STREAK, STREAK_MAX},
         },
         reactor::Tenant,
     };
@@ -284,7 +284,7 @@ mod tests {
         }
         let entries = u64::from(rounds * (habitual + 3 + 5));
         assert_eq!(*lock.lock(), (entries, entries));
-        for _ in 0..=STREAK {
+        for _ in 0..=STREAK_MAX {
             drop(lock.lock());
         }
         assert_eq!(lock.is_biased(), sys::barrier().is_some());

@@ -53,8 +53,8 @@ struct Habit {
     /// The slot of the last thread, by its address.
     last: usize,
     streak: u32,
-    /// Several threads come and go: no bias pays.
-    shared: bool,
+    /// How long a streak makes the next habitual user: the longer, the more often it was wrong.
+    patience: u32,
 }
 
 // SAFETY: the value is reached by one thread at a time only, which the protocol above sees to;
@@ -71,7 +71,7 @@ impl<T> Biased<T> {
                 owner: None,
                 last: 0,
                 streak: 0,
-                shared: false,
+                patience: STREAK,
             }),
             value: UnsafeCell::new(value),
         }
@@ -80,15 +80,6 @@ impl<T> Biased<T> {
     /// Does somebody enter by bias?
     pub fn is_biased(&self) -> bool {
         self.owner.load(Ordering::Relaxed) != 0
-    }
-
-    /// From now on it is biased towards nobody, for it is known that several threads use it.
-    pub fn share(&self) {
-        order::taking(self.rank);
-        let mut guard = self.lock_unbiased(None);
-        if let Entered::ByMutex(habit) = &mut guard.how {
-            habit.shared = true;
-        }
     }
 
     /// Takes the lock, waiting for it.
@@ -123,13 +114,14 @@ impl<T> Biased<T> {
                 give_way();
             }
             habit.last = 0;
+            habit.patience = (2 * habit.patience).min(STREAK_MAX);
         }
         if let Some(me) = me {
             if habit.last != me.address() {
                 (habit.last, habit.streak) = (me.address(), 0);
             }
             habit.streak += 1;
-            if habit.streak >= STREAK && !habit.shared && has_barrier() {
+            if habit.streak >= habit.patience && has_barrier() {
                 habit.streak = 0;
                 habit.owner = Some(me);
                 // Others enter through the mutex, which is ours still, and end this.
@@ -162,6 +154,7 @@ pub struct BiasedGuard<'a, T> {
 enum Entered<'a> {
     ByBias(&'static Slot),
     /// Held until the guard goes.
+    #[expect(dead_code, reason = "a guard is held, not looked at")]
     ByMutex(imp::MutexGuard<'a, Habit>),
 }
 
@@ -224,6 +217,10 @@ static BARRIER: OnceLock<fn()> = OnceLock::new();
 /// How many entries in a row by one thread make it the habitual user. The barrier that ends a
 /// bias takes as long as some hundred entries through the mutex do.
 pub const STREAK: u32 = if cfg!(loom) { 1 } else { 256 };
+
+/// The longest streak that is asked for, after many a bias that others have ended: then a barrier
+/// is the thousandth part of the cost.
+pub const STREAK_MAX: u32 = if cfg!(loom) { 2 } else { 1 << 16 };
 
 #[cfg(not(loom))]
 mod barriers {
