@@ -75,10 +75,10 @@ enum Stage {
 }
 
 impl Handshake {
-    /// Starts the clock, and sends the signature and our major version without waiting for
-    /// anything: a peer of ZMTP 2.0 expects them, too.
+    /// Starts the clock, and sends the signature without waiting for anything: to a peer of
+    /// ZMTP 1.0 nothing behind it would make sense.
     pub(super) fn begin(config: &Config, now: Time, out: &mut Vec<u8>) -> Handshake {
-        send_greeting(config, 0, MAJOR_OCTETS, out);
+        send_greeting(config, 0, SIGNATURE_OCTETS, out);
         Handshake {
             stage: Stage::Signature,
             deadline: config
@@ -113,6 +113,7 @@ impl Handshake {
                     if !complete {
                         return Ok(None);
                     }
+                    send_greeting(config, SIGNATURE_OCTETS, MAJOR_OCTETS, out);
                     self.stage = Stage::Major;
                 }
                 Stage::Major => {

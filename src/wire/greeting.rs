@@ -47,7 +47,7 @@ pub fn encode(identity: &[u8]) -> [u8; GREETING_OCTETS] {
     encode_with(NULL, false, identity)
 }
 
-/// Our greeting, to be sent in the pieces `..11` and `11..`.
+/// Our greeting, to be sent in the pieces `..10`, `10..11` and `11..`.
 pub fn encode_with(mechanism: [u8; 20], as_server: bool, identity: &[u8]) -> [u8; GREETING_OCTETS] {
     let mut octets = [0; GREETING_OCTETS];
     let padding = (identity.len() as u64).saturating_add(1).to_be_bytes();

@@ -40,7 +40,7 @@ const MALFORMED_ERROR: &str = "HandshakeFailed(Protocol(MalformedError))";
 fn wrong_greetings() -> Vec<Wrong> {
     let signature = SIGNATURE.to_vec();
     let major = [SIGNATURE, b"\x03"].concat();
-    let whole = our_words(SocketType::Pull)[..64].to_vec();
+    let whole = our_words(SocketType::Pull);
     let wrong = |what, says: &[u8], answer: &[u8], end| Wrong {
         what,
         says: says.to_vec(),
