@@ -17,6 +17,8 @@ mod harness;
 mod hostile;
 #[path = "engine_pair/plain.rs"]
 mod plain;
+#[path = "engine_pair/recorded.rs"]
+mod recorded;
 #[path = "engine_pair/timers.rs"]
 mod timers;
 

@@ -49,11 +49,24 @@ pub enum Credentials {
 }
 
 impl AuthRequest {
-    /// What the engine knows of a peer; the core knows where it is.
-    pub(crate) fn new(identity: Bytes, credentials: Credentials) -> AuthRequest {
+    /// A peer that calls itself so and shows this; its address and domain are fields. For those who
+    /// try their own [`Authenticator`].
+    ///
+    /// ```
+    /// use hubless::{AllowList, AuthRequest, Authenticator, Credentials};
+    ///
+    /// let list = AllowList::new().network("10.0.0.0/8".parse()?);
+    /// let mut peer = AuthRequest::new("", Credentials::Null);
+    /// peer.address = "10.0.0.7".into();
+    /// assert_eq!(list.judge(&peer).status(), 200);
+    /// peer.address = "11.0.0.7".into();
+    /// assert_eq!(list.judge(&peer).status(), 400);
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    pub fn new(identity: impl Into<Bytes>, credentials: Credentials) -> AuthRequest {
         AuthRequest {
             address: String::new(),
-            identity,
+            identity: identity.into(),
             domain: String::new(),
             credentials,
         }

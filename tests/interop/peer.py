@@ -80,13 +80,13 @@ class Keys:
 
 
 @command
-def guard(users, keys):
+def guard(users, keys, domain="*"):
     """Lets in these users (name: password) by PLAIN, and these keys by CURVE, from now on."""
     authenticator = ThreadAuthenticator(CONTEXT)
     authenticator.start()
-    authenticator.configure_plain(passwords=users)
+    authenticator.configure_plain(domain=domain, passwords=users)
     keys = Keys({z85.encode(bytes.fromhex(key)) for key in keys})
-    authenticator.configure_curve_callback(credentials_provider=keys)
+    authenticator.configure_curve_callback(domain=domain, credentials_provider=keys)
 
 
 @command
