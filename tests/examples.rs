@@ -185,6 +185,31 @@ fn hello() {
 }
 
 #[test]
+fn houses() {
+    let text = run("houses", &[]);
+    let refused = "stays outside: the peer was not let in (400)";
+    let lines = [
+        "grass  anybody comes in: regards from anybody",
+        &format!("straw  a stranger from 127.0.0.1 {refused}"),
+        "straw  a neighbour comes in: regards from a neighbour",
+        "wood   who says nothing stays outside: the peer speaks another mechanism",
+        &format!("wood   a wolf {refused}"),
+        "wood   a pig comes in, as pig: regards from a pig",
+    ];
+    assert_lines(&text, &lines);
+    if text.contains("stone and iron need --features curve") {
+        return;
+    }
+    let lines = [
+        "stone  who looks for another house stays outside: a box that does not open",
+        "stone  who knows its key comes in: regards from who knows its key",
+        &format!("iron   a wolf who knows its key {refused}"),
+        "iron   a pig comes in, as the third pig: regards from a pig",
+    ];
+    assert_lines(&text, &lines);
+}
+
+#[test]
 fn weather() {
     let lines = [
         "\"oslo \"         20   4.0   oslo",
