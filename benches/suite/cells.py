@@ -5,7 +5,7 @@ A cell has two sides. `a` binds and runs on the first CPU, `b` connects and runs
 one process with two threads, so there is `same` and `free` only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Cell:
     goal: Goal | None = None
     goal_cpu: Goal | None = None
     label: str = ''
+    only: tuple = ()            # the columns that can; all, if empty
     env: dict = field(default_factory=dict, hash=False)
 
     @property
@@ -52,6 +53,12 @@ def throughput(scheme, size, place, goal=None, roles=('pull', 'push'), name='thr
 def latency(scheme, size, place, goal=None):
     return Cell(f'lat/{scheme}/{size}/{place}', 'rep', 'req', scheme, size, place, 'p50_us', 'µs', False,
                 1000, 400_000, goal=goal)
+
+
+def sealed(scheme, size, ratio):
+    """PUSH to PULL by CURVE: both sides with the same keys, everything encrypted."""
+    return replace(throughput(scheme, size, 'split', of('libzmq', ratio, f'≥ {ratio} × libzmq'), name='curve'),
+                   only=('hubless', 'libzmq'), env={'CURVE': '1'})
 
 
 def inproc(kind, size, place, goal=None):
@@ -103,6 +110,10 @@ CELLS = [
          goal=of('libzmq', 1.8, '≥ 1.8 × libzmq'), env={'MODE': 'conn'}),
     idle(1000, of('', 3.0, '≤ 3 kB a peer')),
     idle(10_000, of('', 4.19, '10 000 peers within 40 MiB, 4.19 kB a peer')),
+    *(sealed(scheme, size, 1.5) for scheme in ('tcp', 'ipc') for size in (8, 64, 256)),
+    *(sealed(scheme, size, 1.3) for scheme in ('tcp', 'ipc') for size in (1024, 8192, 65536)),
+    Cell('curve-conn/tcp/64/same', 'rep', 'conn', 'tcp', 64, 'same', 'conns/s', 'conns/s', True, 200, 20_000,
+         goal=of('libzmq', 1.0, 'handshakes: ≥ libzmq'), only=('hubless', 'libzmq'), env={'MODE': 'conn', 'CURVE': '1'}),
     # Further sizes.
     throughput('ipc', 8, 'split'),
     throughput('ipc', 65536, 'split'),

@@ -245,6 +245,8 @@ def run(cell, column, count, patience_s, wrap=None):
         raise Lacking('the same as its ordinary setting')
     if column.two_cpus and cell.place == 'same':
         raise Lacking('spins: one CPU is not enough')
+    if cell.only and column.name not in cell.only:
+        raise Lacking('does not speak CURVE here')
     wrap = wrap or (lambda side: [])
     place = Place(cell.scheme, column.sp)
     deadline = time.monotonic() + patience_s

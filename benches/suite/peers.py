@@ -73,7 +73,7 @@ def run(words, cwd):
 
 
 def build_hubless():
-    run(['cargo', 'build', '--release', '--example', 'perf'], ROOT)
+    run(['cargo', 'build', '--release', '--features', 'curve', '--example', 'perf'], ROOT)
 
 
 def build_c(name, library, package):
