@@ -47,7 +47,7 @@ pub(crate) enum Answer {
     /// Nobody could say, for this reason.
     Refused(Reason),
     /// A handler has been asked.
-    Asked(Inquiry),
+    Asked(Box<Inquiry>),
 }
 
 impl Socket {
@@ -117,7 +117,7 @@ impl Session {
                 self.inquiry = Some(inquiry);
                 return self.handle_answer(socket, entry, None, now, bells);
             }
-            None => match self.inquiry.as_mut().and_then(Inquiry::try_answer) {
+            None => match self.inquiry.as_mut().and_then(|it| it.try_answer()) {
                 Some(verdict) => verdict,
                 None => return Fare::Waits,
             },

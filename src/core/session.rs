@@ -63,7 +63,7 @@ pub(super) struct Session {
     pub(super) terms: Arc<Terms>,
     /// The question about the peer that is not answered yet, and the handler that was asked.
     pub(super) question: Option<u64>,
-    pub(super) inquiry: Option<Inquiry>,
+    pub(super) inquiry: Option<Box<Inquiry>>,
     /// The stream told of its end: short reads no longer mean that it is drained.
     ending: bool,
 }

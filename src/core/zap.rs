@@ -90,7 +90,7 @@ impl Socket {
             return Answer::Verdict(Verdict::Failed);
         }
         match self.ask_handler(&handler, question, allowed) {
-            Some(inquiry) => Answer::Asked(inquiry),
+            Some(inquiry) => Answer::Asked(Box::new(inquiry)),
             // It is closing, or has left too many questions unread.
             None => Answer::Verdict(Verdict::NotNow),
         }
