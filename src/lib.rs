@@ -29,6 +29,7 @@
 //! | [`Dealer`] ↔ [`Router`] | many questions at once; peers addressed by name | `Dealer` waits, `Router` refuses |
 //! | [`XPub`] ↔ [`XSub`] | PUB/SUB with the subscriptions in your hands | as [`Pub`] |
 //! | [`Pair`] ↔ [`Pair`] | two threads, both ways | `send` waits |
+//! | [`Stream`] | octets to and from programs that do not speak ZMTP | it is not read; `send_to` refuses |
 //!
 //! # What all of them have in common
 //!
@@ -73,7 +74,7 @@ pub use api::{
     Actor, Addressed, AllowList, Builder, CloseReport, Connection, Context, ContextBuilder, Dealer,
     Interrupter, Iter, Mailbox, Meter, Monitor, Pair, PeerId, Poller, Proxied, Proxy, ProxyControl,
     ProxyHandle, ProxyStats, Pub, Pull, Push, Readiness, Ready, Rep, Req, Requests, Responder,
-    Router, Sub, TypedSocket, WayStats, XPub, XSub,
+    Router, Stream, Sub, TypedSocket, WayStats, XPub, XSub,
 };
 #[cfg(feature = "futures")]
 pub use api::{Incoming, Outgoing, OutgoingTo};

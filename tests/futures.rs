@@ -20,7 +20,8 @@ use common::{
     poll_once, quiet,
 };
 use hubless::{
-    Dealer, Linger, Pair, Pub, Pull, Push, RecvError, Rep, Req, Router, SendError, Sub, XPub, XSub,
+    Dealer, Linger, Pair, Pub, Pull, Push, RecvError, Rep, Req, Router, SendError, Stream, Sub,
+    XPub, XSub,
 };
 
 fn is_shared<T: Send + Sync + Clone + 'static>() {}
@@ -35,6 +36,7 @@ fn sockets_may_go_to_any_thread() {
     is_shared::<Rep>();
     is_shared::<Req>();
     is_shared::<Router>();
+    is_shared::<Stream>();
     is_shared::<Sub>();
     is_shared::<XPub>();
     is_shared::<XSub>();
@@ -49,11 +51,11 @@ fn is_send<T: Send>(_: T) {}
 #[rustfmt::skip]
 fn every_future_is_send(
     (pair, dealer, router): (Pair, Dealer, Router), (req, rep): (Req, Rep), (push, pull): (Push, Pull),
-    (publisher, sub, xpub, xsub): (Pub, Sub, XPub, XSub), connection: hubless::Connection,
+    (publisher, sub, xpub, xsub): (Pub, Sub, XPub, XSub), raw: Stream, connection: hubless::Connection,
 ) {
     is_send(pair.send_async("")); is_send(pair.recv_async());
     is_send(dealer.send_async("")); is_send(dealer.recv_async());
-    is_send(router.recv_from_async());
+    is_send(router.recv_from_async()); is_send(raw.recv_from_async());
     is_send(req.send_async("")); is_send(req.recv_async()); is_send(req.request_async(""));
     is_send(rep.recv_async());
     is_send(push.send_async("")); is_send(pull.recv_async());
@@ -63,7 +65,7 @@ fn every_future_is_send(
     is_send(connection.ready());
     is_send(pair.stream()); is_send(dealer.stream()); is_send(req.stream()); is_send(rep.stream());
     is_send(pull.stream()); is_send(sub.stream()); is_send(xpub.stream()); is_send(xsub.stream());
-    is_send(router.stream()); is_send(pull.monitor());
+    is_send(router.stream()); is_send(raw.stream()); is_send(raw.sink()); is_send(pull.monitor());
     is_send(dealer.sink()); is_send(router.sink());
 }
 

@@ -13,8 +13,8 @@ use common::{
 use hubless::{
     Context, Dealer, Endpoint, Error, ErrorKind, EventKind, IpcEndpoint, LocalPeer, Message,
     Monitor, OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue, Pub,
-    Pull, Push, Reason, Reconnect, ReconnectStop, Rep, Req, Router, SendError, SocketType, Sub,
-    XPub, XSub, internals::base::option_table,
+    Pull, Push, Reason, Reconnect, ReconnectStop, Rep, Req, Router, SendError, SocketType, Stream,
+    Sub, XPub, XSub, internals::base::option_table,
 };
 
 /// Where it is shown what an option does: its name, a file, a test there.
@@ -310,6 +310,11 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "a_dialer_stops_after_what_it_is_told",
     ),
     (
+        "STREAM_NOTIFY",
+        "tests/stream_sockets.rs",
+        "it_may_be_asked_not_to_show_that",
+    ),
+    (
         "HELLO_MSG",
         "tests/options.rs",
         "hello_comes_first_with_every_connection",
@@ -514,6 +519,10 @@ macro_rules! builder {
                 let $builder = Req::builder();
                 $it
             }
+            SocketType::Stream => {
+                let $builder = Stream::builder();
+                $it
+            }
             SocketType::Router => {
                 let $builder = Router::builder();
                 $it
@@ -648,7 +657,12 @@ fn every_row_holds_what_it_says() {
         }
         // Another type's.
         if !row.sockets.is_empty() {
-            let another = [SocketType::XSub, SocketType::Dealer, SocketType::Router];
+            let another = [
+                SocketType::XSub,
+                SocketType::Dealer,
+                SocketType::Router,
+                SocketType::Stream,
+            ];
             let another = another.into_iter().find(|kind| !row.sockets.contains(kind));
             let another = another.expect("some type does not have it");
             is_refused(told(another, row.name, good(row)), row, "type");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     context::Context,
-    sockets::{Dealer, Pair, Pub, Pull, Push, Req, Router, Sub, TypedSocket, XPub, XSub},
+    sockets::{Dealer, Pair, Pub, Pull, Push, Req, Router, Stream, Sub, TypedSocket, XPub, XSub},
 };
 #[cfg(feature = "curve")]
 use crate::{
@@ -494,6 +494,8 @@ options_of_some! {
         "What is received, as if from a peer that came in, when its connection has ended.";
     (Dealer) hiccup_message(message: impl Into<Message>) => hiccup_message = Some(message.into()),
         "What is received, as if from a peer we connected to, when the connection is lost.";
+    (Stream) notify(notify: bool) => stream_notify = notify,
+        "An empty message shows that a peer has come, or gone. Default true.";
     (Router) handover(handover: bool) => router_handover = handover,
         "A newcomer with a routing id that is taken takes it over; the old connection is closed. Default: the newcomer is refused.";
     (XPub) verbosity(verbosity: Verbosity) => xpub_verbosity = verbosity,

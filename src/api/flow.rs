@@ -189,14 +189,14 @@ impl Drop for Outgoing {
     }
 }
 
-/// What a [`Router`] sends, as a sink of messages and whom they are for.
+/// What a [`Router`] or a [`Stream`](crate::Stream) sends, as a sink of messages and whom they are for.
 ///
 /// It is always ready: a message to somebody who is not there, or at its mark, comes back in the
 /// error, as from [`send_to`](Router::send_to).
 #[must_use = "a sink does nothing unless it is polled"]
 #[derive(Debug)]
 pub struct OutgoingTo {
-    router: Router,
+    owner: Arc<Owner>,
 }
 
 impl Sink<(PeerId, Message)> for OutgoingTo {
@@ -210,7 +210,8 @@ impl Sink<(PeerId, Message)> for OutgoingTo {
         self: Pin<&mut Self>,
         (peer, message): (PeerId, Message),
     ) -> Result<(), SendError> {
-        self.router.send_to(peer, message)
+        let socket = &self.owner.socket;
+        socket.try_send(To::Peer(peer.as_bytes()), message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Result<(), SendError>> {
@@ -268,24 +269,30 @@ streams!(Pull, Sub, XSub, XPub, Dealer, Pair, Req);
 sinks!(Push, Pub, XPub, XSub, Dealer, Pair, Req);
 splits!(XPub, XSub, Dealer, Pair, Req);
 
-impl Router {
-    /// What it receives and from whom, as a stream (feature `futures`).
-    pub fn stream(&self) -> Incoming<(PeerId, Message)> {
-        Incoming::new(&self.owner, |_, received| router::from(received))
-    }
+macro_rules! addressed {
+    ($($kind:path),+) => {$(
+        impl $kind {
+            /// What it receives and from whom, as a stream (feature `futures`).
+            pub fn stream(&self) -> Incoming<(PeerId, Message)> {
+                Incoming::new(&self.owner, |_, received| router::from(received))
+            }
 
-    /// What it sends and to whom, as a sink (feature `futures`).
-    pub fn sink(&self) -> OutgoingTo {
-        OutgoingTo {
-            router: self.clone(),
+            /// What it sends and to whom, as a sink (feature `futures`).
+            pub fn sink(&self) -> OutgoingTo {
+                OutgoingTo {
+                    owner: Arc::clone(&self.owner),
+                }
+            }
+
+            /// Both directions, for a task each (feature `futures`).
+            pub fn split(self) -> (OutgoingTo, Incoming<(PeerId, Message)>) {
+                (self.sink(), self.stream())
+            }
         }
-    }
-
-    /// Both directions, for a task each (feature `futures`).
-    pub fn split(self) -> (OutgoingTo, Incoming<(PeerId, Message)>) {
-        (self.sink(), self.stream())
-    }
+    )+};
 }
+
+addressed!(Router, super::sockets::Stream);
 
 impl Rep {
     /// Requests and what answers them, as a stream (feature `futures`).

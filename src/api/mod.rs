@@ -50,5 +50,7 @@ pub use self::{
     recv::Iter,
     reqrep::{Requests, Responder},
     router::{Addressed, PeerId},
-    sockets::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, TypedSocket, XPub, XSub},
+    sockets::{
+        Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Stream, Sub, TypedSocket, XPub, XSub,
+    },
 };

@@ -5,7 +5,9 @@ use std::{os::fd::OwnedFd, time::Duration};
 use super::{
     builder::Builder,
     connection::Connection,
-    sockets::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, TypedSocket, XPub, XSub},
+    sockets::{
+        Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Stream, Sub, TypedSocket, XPub, XSub,
+    },
 };
 use crate::base::{
     endpoint::{Endpoint, IntoEndpoint},
@@ -119,7 +121,7 @@ macro_rules! changeable {
     )+};
 }
 
-changeable!(Pair Pub Sub Req Rep Dealer Router Pull Push XPub XSub);
+changeable!(Pair Pub Sub Req Rep Dealer Router Pull Push XPub XSub Stream);
 
 /// Options that some types can change: one row each.
 macro_rules! changeable_of_some {
@@ -167,7 +169,29 @@ changeable_of_some! {
         "Whether each new peer is sent an empty message.";
 }
 
-impl Router {
+/// Connecting under a name of one's own: what it is good for differs, what it does not.
+macro_rules! connects_as {
+    ($($(#[$doc:meta])* $kind:ident;)+) => {$(
+        impl $kind {
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// `InvalidOption` if the name is taken, empty, longer than 255 octets or begins with a zero,
+            /// or the socket is `immediate`; else as [`connect`](Self::connect).
+            pub fn connect_as(
+                &self,
+                endpoint: impl IntoEndpoint,
+                name: impl AsRef<[u8]>,
+            ) -> Result<Connection, Error> {
+                let name = bytes::Bytes::copy_from_slice(name.as_ref());
+                let endpoint = endpoint.into_endpoint()?;
+                Connection::begin_as(&self.owner.socket, &endpoint, Some(name))
+            }
+        }
+    )+};
+}
+
+connects_as! {
     /// Connects to a peer that shall be called `name` here, whatever it calls itself: messages
     /// can be sent to it at once.
     ///
@@ -182,17 +206,7 @@ impl Router {
     /// assert_eq!(dealer.recv()?[0], "hello");
     /// # Ok::<(), hubless::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// `InvalidOption` if the name is taken, empty, longer than 255 octets or begins with a zero,
-    /// or the socket is `immediate`; else as [`connect`](Router::connect).
-    pub fn connect_as(
-        &self,
-        endpoint: impl IntoEndpoint,
-        name: impl AsRef<[u8]>,
-    ) -> Result<Connection, Error> {
-        let name = bytes::Bytes::copy_from_slice(name.as_ref());
-        let endpoint = endpoint.into_endpoint()?;
-        Connection::begin_as(&self.owner.socket, &endpoint, Some(name))
-    }
+    Router;
+    /// Connects to a peer that shall be called `name` here: octets can be sent to it at once.
+    Stream;
 }

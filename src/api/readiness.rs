@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::sockets::{Dealer, Pair, Pull, Rep, Req, Router, Sub, XPub, XSub};
+use super::sockets::{Dealer, Pair, Pull, Rep, Req, Router, Stream, Sub, XPub, XSub};
 use crate::{base::error::Error, core::Signal};
 
 /// A descriptor that is readable while its socket has something to receive.
@@ -84,4 +84,6 @@ macro_rules! shows {
     )+};
 }
 
-shows!(Pull, Sub, XSub, XPub, Dealer, Router, Pair, Req, Rep);
+shows!(
+    Pull, Sub, XSub, XPub, Dealer, Router, Stream, Pair, Req, Rep
+);

@@ -1,10 +1,13 @@
-//! ROUTER: messages to and from peers by name.
+//! ROUTER and STREAM: messages to and from peers by name.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::sockets::Router;
+use super::{
+    owner::Owner,
+    sockets::{Router, Stream},
+};
 use crate::{
     base::{
         error::{RecvError, SendError},
@@ -104,41 +107,111 @@ fn joined((PeerId(name), mut message): (PeerId, Message)) -> Message {
     message
 }
 
-impl Router {
-    /// Sends to the peer of that routing id. Never waits.
-    ///
-    /// # Errors
-    /// `Unroutable` if there is no such peer, `Full` if it is at its mark, `Closed`; the message
-    /// comes back.
-    pub fn send_to(
-        &self,
-        peer: impl AsRef<[u8]>,
-        message: impl Into<Message>,
-    ) -> Result<(), SendError> {
-        self.owner
-            .socket
-            .try_send(To::Peer(peer.as_ref()), message.into())
-    }
+macro_rules! addressed {
+    ($($kind:ident)+) => {$(
+        impl $kind {
+            /// Sends to the peer of that routing id. Never waits.
+            ///
+            /// # Errors
+            /// `Unroutable` if there is no such peer, `Full` if it is at its mark, `Closed`; the message
+            /// comes back.
+            pub fn send_to(
+                &self,
+                peer: impl AsRef<[u8]>,
+                message: impl Into<Message>,
+            ) -> Result<(), SendError> {
+                self.owner
+                    .socket
+                    .try_send(To::Peer(peer.as_ref()), message.into())
+            }
 
-    /// Sends to the peer that the first frame names; that frame does not travel. Never waits.
-    ///
-    /// # Errors
-    /// As [`send_to`](Router::send_to).
-    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.owner.socket.try_send(To::Anyone, message.into())
-    }
+            /// Sends to the peer that the first frame names; that frame does not travel. Never waits.
+            ///
+            /// # Errors
+            /// As [`send_to`](Self::send_to).
+            pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+                self.owner.socket.try_send(To::Anyone, message.into())
+            }
 
-    /// The next message and its sender, from the peer whose turn it is; waits for one.
-    ///
-    /// # Errors
-    /// `TimedOut` if a receive timeout was set, `Closed`.
-    pub fn recv_from(&self) -> Result<(PeerId, Message), RecvError> {
-        match self.recv_plain() {
-            Some(received) => Ok(received),
-            None => self.owner.recv().map(from),
+            /// The next message and its sender, from the peer whose turn it is; waits for one.
+            ///
+            /// # Errors
+            /// `TimedOut` if a receive timeout was set, `Closed`.
+            pub fn recv_from(&self) -> Result<(PeerId, Message), RecvError> {
+                self.owner.recv_from()
+            }
+
+            /// The next message and its sender, if one is here.
+            ///
+            /// # Errors
+            /// `Empty` or `Closed`.
+            pub fn try_recv_from(&self) -> Result<(PeerId, Message), RecvError> {
+                match self.owner.recv_named() {
+                    Some(received) => Ok(received),
+                    None => self.owner.socket.try_recv().map(from),
+                }
+            }
+
+            /// The next message and its sender, waiting at most `timeout`.
+            ///
+            /// # Errors
+            /// `TimedOut` or `Closed`.
+            pub fn recv_from_timeout(&self, timeout: Duration) -> Result<(PeerId, Message), RecvError> {
+                match self.owner.recv_named() {
+                    Some(received) => Ok(received),
+                    None => self.owner.recv_within(Some(timeout)).map(from),
+                }
+            }
+
+            /// The next message and its sender, as a future for any executor.
+            ///
+            /// Cancel safety: one that is dropped before it is ready has taken nothing.
+            ///
+            /// # Errors
+            /// `Closed`.
+            pub fn recv_from_async(
+                &self,
+            ) -> impl Future<Output = Result<(PeerId, Message), RecvError>> + Send {
+                let future = self.owner.recv_future();
+                async move { future.await.map(from) }
+            }
+
+            /// The next message with its sender's routing id as the first frame; waits for one.
+            ///
+            /// # Errors
+            /// As [`recv_from`](Self::recv_from).
+            pub fn recv(&self) -> Result<Message, RecvError> {
+                self.recv_from().map(joined)
+            }
+
+            /// As [`recv`](Self::recv), waiting at most `timeout`.
+            ///
+            /// # Errors
+            /// `TimedOut` or `Closed`.
+            pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
+                self.recv_from_timeout(timeout).map(joined)
+            }
+
+            /// Iterates over messages and their senders, waiting for each, until the socket closes.
+            pub fn iter(&self) -> Addressed<'_> {
+                Addressed { owner: &self.owner }
+            }
         }
-    }
 
+        impl<'a> IntoIterator for &'a $kind {
+            type Item = (PeerId, Message);
+            type IntoIter = Addressed<'a>;
+
+            fn into_iter(self) -> Addressed<'a> {
+                self.iter()
+            }
+        }
+    )+};
+}
+
+addressed!(Router Stream);
+
+impl Router {
     /// The next message, its sender, and what is known of it: see
     /// [`Dealer::recv_with_info`](crate::Dealer::recv_with_info).
     ///
@@ -149,89 +222,44 @@ impl Router {
         let (peer, message) = from(received);
         Ok((peer, message, info))
     }
+}
 
-    /// The next message and its sender, if one is here.
+impl Stream {
+    /// Ends the connection of that name, once what was sent to it has left; the same as sending it
+    /// nothing. What has come from it and is not yet received is dropped, and so is its name.
     ///
     /// # Errors
-    /// `Empty` or `Closed`.
-    pub fn try_recv_from(&self) -> Result<(PeerId, Message), RecvError> {
-        match self.recv_plain() {
+    /// `Unroutable` if there is no such connection, `Closed`.
+    pub fn hang_up(&self, peer: impl AsRef<[u8]>) -> Result<(), SendError> {
+        self.send_to(peer, Message::new())
+    }
+}
+
+impl Owner {
+    fn recv_from(&self) -> Result<(PeerId, Message), RecvError> {
+        match self.recv_named() {
             Some(received) => Ok(received),
-            None => self.owner.socket.try_recv().map(from),
+            None => self.recv().map(from),
         }
-    }
-
-    /// The next message and its sender, waiting at most `timeout`.
-    ///
-    /// # Errors
-    /// `TimedOut` or `Closed`.
-    pub fn recv_from_timeout(&self, timeout: Duration) -> Result<(PeerId, Message), RecvError> {
-        match self.recv_plain() {
-            Some(received) => Ok(received),
-            None => self.owner.recv_within(Some(timeout)).map(from),
-        }
-    }
-
-    /// The next message and its sender, as a future for any executor.
-    ///
-    /// Cancel safety: one that is dropped before it is ready has taken nothing.
-    ///
-    /// # Errors
-    /// `Closed`.
-    pub fn recv_from_async(
-        &self,
-    ) -> impl Future<Output = Result<(PeerId, Message), RecvError>> + Send {
-        let future = self.owner.recv_future();
-        async move { future.await.map(from) }
-    }
-
-    /// The next message with its sender's routing id as the first frame; waits for one.
-    ///
-    /// # Errors
-    /// As [`recv_from`](Router::recv_from).
-    pub fn recv(&self) -> Result<Message, RecvError> {
-        self.recv_from().map(joined)
-    }
-
-    /// As [`recv`](Router::recv), waiting at most `timeout`.
-    ///
-    /// # Errors
-    /// `TimedOut` or `Closed`.
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
-        self.recv_from_timeout(timeout).map(joined)
     }
 
     #[inline]
-    fn recv_plain(&self) -> Option<(PeerId, Message)> {
-        let (name, message) = self.owner.socket.recv_named()?;
+    fn recv_named(&self) -> Option<(PeerId, Message)> {
+        let (name, message) = self.socket.recv_named()?;
         Some((PeerId(name), message))
-    }
-
-    /// Iterates over messages and their senders, waiting for each, until the socket closes.
-    pub fn iter(&self) -> Addressed<'_> {
-        Addressed { router: self }
     }
 }
 
 /// Messages and their senders one by one, until the socket closes.
 #[derive(Clone, Debug)]
 pub struct Addressed<'a> {
-    router: &'a Router,
+    owner: &'a Owner,
 }
 
 impl Iterator for Addressed<'_> {
     type Item = (PeerId, Message);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.router.recv_from().ok()
-    }
-}
-
-impl<'a> IntoIterator for &'a Router {
-    type Item = (PeerId, Message);
-    type IntoIter = Addressed<'a>;
-
-    fn into_iter(self) -> Addressed<'a> {
-        self.iter()
+        self.owner.recv_from().ok()
     }
 }

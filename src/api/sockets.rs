@@ -351,6 +351,55 @@ typed! {
     /// router.send_timeout("hello", std::time::Duration::from_secs(1));
     /// ```
     Router = Router;
+    /// STREAM: octets to and from peers that do not speak ZMTP: a browser, a printer, a terminal.
+    ///
+    /// Each connection has a name, as a [`Router`]'s peers have: made up, or given by
+    /// [`connect_as`](Stream::connect_as). What is received is a name and some octets, as they came:
+    /// where they are cut means nothing. An empty message shows that a connection was made, and
+    /// another one that it is over (unless [`notify`](crate::Builder::notify) says no). What is
+    /// sent goes out as it is; sending nothing, or [`hang_up`](Stream::hang_up), ends the
+    /// connection after what was sent before.
+    ///
+    /// ```
+    /// use std::{io::{Read, Write}, net::TcpStream};
+    /// use hubless::{Endpoint, Stream};
+    ///
+    /// let stream = Stream::new()?;
+    /// let at = stream.bind("tcp://127.0.0.1:0")?;
+    /// # let at = at.to_string();
+    /// # let address = at.trim_start_matches("tcp://").to_owned();
+    /// let browser = std::thread::spawn(move || {
+    ///     let mut page = String::new();
+    ///     let mut connection = TcpStream::connect(address)?;
+    ///     connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    ///     connection.read_to_string(&mut page)?; // to the end of the connection
+    ///     Ok::<String, std::io::Error>(page)
+    /// });
+    ///
+    /// let (who, nothing) = stream.recv_from()?;
+    /// assert!(nothing[0].is_empty()); // it is there
+    /// let mut request = Vec::new();
+    /// while !request.ends_with(b"\r\n\r\n") {
+    ///     request.extend_from_slice(&stream.recv_from()?.1[0]);
+    /// }
+    /// stream.send_to(&who, "HTTP/1.0 200 OK\r\n\r\nhello")?;
+    /// stream.hang_up(&who)?;
+    /// assert!(browser.join().unwrap().unwrap().ends_with("hello"));
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    ///
+    /// Connections that we have made are made again when they are lost, under the same name, as
+    /// the option `reconnect` says. A peer that sends more than is received is not read any more:
+    /// at most `recv_hwm` pieces of up to 8 KiB lie here. There is no `inproc`, and no security: a
+    /// builder that asks for any is refused.
+    ///
+    /// It does not wait for a peer, for it would not know for which:
+    ///
+    /// ```compile_fail,E0599
+    /// let stream = hubless::Stream::new().unwrap();
+    /// stream.send_timeout("hello", std::time::Duration::from_secs(1));
+    /// ```
+    Stream = Stream;
     /// PULL: takes work from its peers in turn. See [`Push`] for the two together.
     ///
     /// It cannot send:

@@ -384,7 +384,7 @@ impl Socket {
 
     fn shape(&self, received: Received) -> Message {
         match self.socket_type() {
-            SocketType::Router => framed(received),
+            SocketType::Router | SocketType::Stream => framed(received),
             SocketType::Rep => {
                 *self.turn.route.lock() = received.route;
                 received.message

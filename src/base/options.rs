@@ -107,6 +107,8 @@ pub struct Options {
     pub disconnect_message: Option<Message>,
     /// DEALER: what is received, as if from a peer we connected to, when the connection is lost.
     pub hiccup_message: Option<Message>,
+    /// STREAM: an empty message shows that a peer has come, or gone.
+    pub stream_notify: bool,
     /// ROUTER: a message that cannot be routed is refused, not dropped.
     pub mandatory: bool,
     /// ROUTER: what to do with a newcomer that calls itself as somebody already here.
@@ -199,6 +201,7 @@ impl Default for Options {
             hello: None,
             disconnect_message: None,
             hiccup_message: None,
+            stream_notify: true,
             mandatory: true,
             router_handover: false,
             notify_connect: false,

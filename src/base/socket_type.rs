@@ -28,17 +28,19 @@ pub enum SocketType {
     XPub,
     /// SUB that sends its subscriptions as messages.
     XSub,
+    /// Octets as they are, with peers that do not speak ZMTP.
+    Stream,
 }
 
 use SocketType::*;
 
 impl SocketType {
     /// Every type, in the order of libzmq's numbers.
-    pub const ALL: [SocketType; 11] = [
-        Pair, Pub, Sub, Req, Rep, Dealer, Router, Pull, Push, XPub, XSub,
+    pub const ALL: [SocketType; 12] = [
+        Pair, Pub, Sub, Req, Rep, Dealer, Router, Pull, Push, XPub, XSub, Stream,
     ];
 
-    /// The name on the wire, e.g. `DEALER` (property `Socket-Type`).
+    /// The name on the wire, e.g. `DEALER` (property `Socket-Type`). A STREAM never says its own.
     pub const fn name(self) -> &'static str {
         match self {
             Pair => "PAIR",
@@ -52,14 +54,20 @@ impl SocketType {
             Push => "PUSH",
             XPub => "XPUB",
             XSub => "XSUB",
+            Stream => "STREAM",
         }
     }
 
-    /// The type with this name; capitals only, as on the wire.
+    /// The type with this name; capitals only, as on the wire, where there is no STREAM.
     pub fn from_name(name: &[u8]) -> Option<SocketType> {
         SocketType::ALL
             .into_iter()
-            .find(|kind| kind.name().as_bytes() == name)
+            .find(|kind| kind.speaks_zmtp() && kind.name().as_bytes() == name)
+    }
+
+    /// Does it shake hands and send frames? A STREAM does neither.
+    pub const fn speaks_zmtp(self) -> bool {
+        !matches!(self, Stream)
     }
 
     /// May a socket of this type talk to a `peer`? (RFC 37, "Socket Type Compatibility".)
@@ -74,6 +82,7 @@ impl SocketType {
             Router => matches!(peer, Req | Dealer | Router),
             Pull => matches!(peer, Push),
             Push => matches!(peer, Pull),
+            Stream => false,
         }
     }
 
@@ -107,7 +116,8 @@ impl SocketType {
         matches!(self, Req | Rep)
     }
 
-    /// The octet of ZMTP 2.0 (RFC 15); XPUB and XSUB announce themselves as PUB and SUB.
+    /// The octet of ZMTP 2.0 (RFC 15); XPUB and XSUB announce themselves as PUB and SUB. Of STREAM
+    /// one that means nothing.
     pub const fn v2_octet(self) -> u8 {
         match self {
             Pair => 0,
@@ -119,6 +129,7 @@ impl SocketType {
             Router => 6,
             Pull => 7,
             Push => 8,
+            Stream => u8::MAX,
         }
     }
 
@@ -167,7 +178,8 @@ mod tests {
     #[test]
     fn names_round_trip_and_want_capitals() {
         for kind in SocketType::ALL {
-            assert_eq!(SocketType::from_name(kind.name().as_bytes()), Some(kind));
+            let heard = SocketType::from_name(kind.name().as_bytes());
+            assert_eq!(heard, (kind != Stream).then_some(kind));
             assert_eq!(
                 SocketType::from_name(kind.name().to_lowercase().as_bytes()),
                 None

@@ -134,7 +134,11 @@ impl Terms {
     /// The two lanes of a network peer of `socket`: what we send, what we receive.
     pub(super) fn network_lanes(&self, socket: &Socket) -> (Arc<Lane>, Arc<Lane>) {
         let options = &self.options;
-        let out = Lane::new(Store::Octets, options.send_hwm, options.conflate);
+        let store = match self.config.socket_type.speaks_zmtp() {
+            true => Store::Octets,
+            false => Store::Raw,
+        };
+        let out = Lane::new(store, options.send_hwm, options.conflate);
         let received = Lane::new(Store::Messages, options.recv_hwm, options.conflate);
         socket.time_lanes([&out, &received]);
         (Arc::new(out), Arc::new(received))
@@ -473,6 +477,24 @@ impl State {
             }
             _ => {}
         }
+    }
+
+    /// Lets a peer go: its connection is closed once what is queued for it has left, or the linger
+    /// is over. What it sent and nobody has read is dropped.
+    pub(super) fn part(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+        let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.gone) else {
+            return;
+        };
+        let serial = peer.serial;
+        peer.window.close();
+        self.ends.forget_peer((key, serial));
+        self.detach(socket, key, bells);
+        self.peer_left(bells);
+        bells.rare().jobs.push(Job::Part {
+            entry: self.attached[key].entry,
+            serial,
+            until: socket.linger_until(socket.terms().options.linger),
+        });
     }
 
     /// Closes a peer's connection and makes it anew.

@@ -418,14 +418,19 @@ impl Socket {
         state.ends.list.push(end);
     }
 
+    /// Is the socket open, and has it a use for this transport?
     fn check_open(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        if endpoint.is_inproc() && !self.socket_type.speaks_zmtp() {
+            let what = format!("{endpoint}: a STREAM is for the network");
+            return Err(Error::new(ErrorKind::UnknownTransport, what));
+        }
         if self.state.lock().phase == Phase::Open {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Closed, endpoint.to_string()))
     }
 
-    fn linger_until(&self, linger: Linger) -> Closing {
+    pub(super) fn linger_until(&self, linger: Linger) -> Closing {
         let now = self.context.metal.now();
         match linger {
             Linger::Drop => Closing::Until(now),
@@ -545,6 +550,11 @@ impl Ends {
     /// What was last bound or connected, as it came to be.
     pub(super) fn last(&self) -> Option<Arc<Endpoint>> {
         self.last.clone()
+    }
+
+    /// A connected endpoint's peer is let go, and the endpoint with it.
+    pub(super) fn forget_peer(&mut self, peer: (usize, u64)) {
+        self.list.retain(|end| end.peer != Some(peer));
     }
 
     /// A connected endpoint's peer was replaced by another.

@@ -35,6 +35,13 @@ pub(crate) enum Job {
         serial: u64,
         reason: Reason,
     },
+    /// Close a peer's connection for good, delivering what is queued until then.
+    Part {
+        /// Where it was served, if it was connected.
+        entry: Option<usize>,
+        serial: u64,
+        until: Closing,
+    },
     /// Close a peer's connection and make it anew.
     Redial { entry: usize, serial: u64 },
     /// The same for an inproc peer.
@@ -78,6 +85,7 @@ impl std::fmt::Debug for Job {
             Job::Resume { .. } => "Resume",
             Job::Finished { .. } => "Finished",
             Job::Close { .. } => "Close",
+            Job::Part { .. } => "Part",
             Job::Redial { .. } => "Redial",
             Job::RedialInproc { .. } => "RedialInproc",
             Job::Shut { .. } => "Shut",

@@ -3,6 +3,7 @@
 mod attach;
 mod batch;
 mod bells;
+mod closing;
 mod context;
 mod dialer;
 mod drive;

@@ -45,7 +45,7 @@ pub(super) struct PollSet {
     /// Accepted connections whose handshake is unfinished.
     handshakes: usize,
     /// The socket is closing: the set ends with its last entry.
-    shutting: bool,
+    pub(super) shutting: bool,
     /// Messages thrown away in closing.
     pub(super) unsent: u64,
     /// A caller has taken the set out of the reactor's.
@@ -80,9 +80,9 @@ impl What {
 /// A connection that came in through a listener.
 pub(super) struct Accepted {
     /// The listener's number.
-    listener: u64,
+    pub(super) listener: u64,
     pub(super) session: Session,
-    closing: Option<Closing>,
+    pub(super) closing: Option<Closing>,
     /// Counted among the unfinished handshakes.
     pub(super) unfinished: bool,
     pub(super) since: Time,
@@ -458,6 +458,11 @@ impl PollSet {
             } => {
                 self.close(socket, (entry, serial), reason, false, now, bells);
             }
+            Job::Part {
+                entry,
+                serial,
+                until,
+            } => self.part(socket, entry, (serial, until), now, bells),
             Job::Redial { entry, serial } => {
                 self.close(socket, (entry, serial), Reason::Local, true, now, bells);
             }
@@ -467,7 +472,7 @@ impl PollSet {
     }
 
     /// Does this entry serve that peer still?
-    fn serves(&self, entry: usize, serial: u64) -> bool {
+    pub(super) fn serves(&self, entry: usize, serial: u64) -> bool {
         let session = self
             .entries
             .get(entry)
@@ -476,105 +481,11 @@ impl PollSet {
             .and_then(|session| session.peer)
             .is_some_and(|(_, ours)| ours == serial)
     }
-
-    fn close(
-        &mut self,
-        socket: &Socket,
-        (entry, serial): (usize, u64),
-        reason: Reason,
-        again: bool,
-        now: Time,
-        bells: &mut Bells,
-    ) {
-        if !self.serves(entry, serial) {
-            return;
-        }
-        match self.take(entry) {
-            What::Dialer(mut dialer) => {
-                let fate = dialer.close(socket, self, reason, again, now, bells);
-                self.settle(entry, What::Dialer(dialer), fate);
-            }
-            What::Accepted(mut accepted) => {
-                let fare = Fare::Over(Fault {
-                    reason,
-                    in_handshake: false,
-                    retry: true,
-                });
-                let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
-                self.settle(entry, What::Accepted(accepted), fate);
-            }
-            other => self.entries[entry].what = other,
-        }
-    }
-
-    /// Ends an entry that is closing and has delivered all.
-    fn finish(&mut self, socket: &Socket, entry: usize, bells: &mut Bells) {
-        match self.take(entry) {
-            What::Dialer(mut dialer) => {
-                let fate = self.end_if_done(socket, &mut dialer, Fate::Stays, bells);
-                self.settle(entry, What::Dialer(dialer), fate);
-            }
-            What::Accepted(mut accepted) => {
-                let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, bells);
-                self.settle(entry, What::Accepted(accepted), fate);
-            }
-            other => self.entries[entry].what = other,
-        }
-    }
-
-    /// Begins to end an endpoint, or all of them.
-    fn shut(
-        &mut self,
-        socket: &Socket,
-        endpoint: Option<u64>,
-        until: Closing,
-        now: Time,
-        bells: &mut Bells,
-    ) {
-        self.shutting |= endpoint.is_none();
-        let meant = |id: u64| endpoint.is_none_or(|endpoint| endpoint == id);
-        let keys: Vec<usize> = self.entries.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            match self.take(key) {
-                What::Listener(listener) if meant(listener.id) => {
-                    self.unregister(listener.acceptor.source());
-                    socket.tell(EventKind::Closed, &listener.endpoint, None, bells);
-                    self.settle(key, What::Listener(listener), Fate::Ends);
-                }
-                What::Dialer(mut dialer) if meant(dialer.id) => {
-                    dialer.closing = Some(until);
-                    let mut fate = Fate::Stays;
-                    if let Some(session) = dialer.session() {
-                        socket.work.note_writes(session.link.flush().writes);
-                        if session.is_ready() {
-                            fate = dialer.drive(socket, self, key, look_again(key), now, bells);
-                        }
-                    }
-                    let fate = self.end_if_done(socket, &mut dialer, fate, bells);
-                    self.settle(key, What::Dialer(dialer), fate);
-                }
-                What::Accepted(mut accepted) if meant(accepted.listener) => {
-                    accepted.closing = Some(until);
-                    accepted.session.link.lane.close_writer();
-                    let flushed = accepted.session.link.flush();
-                    socket.work.note_writes(flushed.writes);
-                    let mut fare = Fare::Waits;
-                    if accepted.session.is_ready() {
-                        let ready = look_again(key);
-                        fare = accepted.session.drive(socket, key, ready, now, bells);
-                    }
-                    let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
-                    self.settle(key, What::Accepted(accepted), fate);
-                }
-                other => self.entries[key].what = other,
-            }
-        }
-    }
 }
 
 /// As if there were something to read: the stream was not drained, or a closing session throws
 /// away now what it had left unread, so that the end of its peer does not go unnoticed.
-fn look_again(key: usize) -> Ready {
+pub(super) fn look_again(key: usize) -> Ready {
     Ready {
         token: key,
         readable: true,
@@ -583,7 +494,7 @@ fn look_again(key: usize) -> Ready {
     }
 }
 
-fn closed_here() -> Fault {
+pub(super) fn closed_here() -> Fault {
     Fault {
         reason: Reason::Local,
         in_handshake: false,

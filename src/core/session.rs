@@ -28,7 +28,7 @@ use crate::{
     base::{
         endpoint::Endpoint,
         event::{EventKind, PeerInfo, Reason},
-        message::Message,
+        message::{Frame, Message},
         time::Time,
         tuning,
     },
@@ -66,6 +66,8 @@ pub(super) struct Session {
     pub(super) inquiry: Option<Box<Inquiry>>,
     /// The stream told of its end: short reads no longer mean that it is drained.
     ending: bool,
+    /// The application is shown when the peer comes and goes.
+    notifies: bool,
 }
 
 /// How a session fares.
@@ -132,6 +134,7 @@ impl Session {
             question: None,
             inquiry: None,
             ending: false,
+            notifies: terms.notifies(),
         }
     }
 
@@ -164,7 +167,8 @@ impl Session {
             let flushed = self.link.writable();
             self.note(socket, flushed, bells);
         }
-        let fare = if ready.readable || ready.closed {
+        let reads = ready.readable || ready.closed || self.engine.starts_at_once();
+        let fare = if reads {
             SCRATCH.with_borrow_mut(|scratch| self.read(socket, entry, scratch, now, bells))
         } else {
             Ok(false)
@@ -227,6 +231,9 @@ impl Session {
         bells: &mut Bells,
     ) -> Result<bool, Fault> {
         let Scratch { octets, batch, .. } = scratch;
+        if self.engine.starts_at_once() {
+            self.feed(socket, entry, &[], batch, now, bells)?;
+        }
         let mut budget = tuning::TURN_OCTETS;
         loop {
             if self.stopped {
@@ -457,6 +464,9 @@ impl Session {
                 self.peer = Some(place);
                 let kind = EventKind::HandshakeSucceeded;
                 socket.tell(kind, &self.endpoint, Some(&self.info), bells);
+                // A peer that comes and goes must not fill a lane that nobody reads.
+                self.notifies &= self.received.room() > 0;
+                self.notify(socket, bells);
                 Ok(())
             }
             Err(reason) => Err(Fault {
@@ -465,6 +475,12 @@ impl Session {
                 retry: true,
             }),
         }
+    }
+
+    /// STREAM: an empty message shows the application that the peer has come, or gone.
+    fn notify(&self, socket: &Socket, bells: &mut Bells) {
+        let nothing = Message::from(Frame::empty());
+        self.leave_word(socket, Some(&nothing).filter(|_| self.notifies), bells);
     }
 
     /// The connection is over: the application shall find `word` behind what the peer has sent,
@@ -485,6 +501,7 @@ impl Session {
         // Not the engine's word: it has forgotten, if the fault was its own, and it knows nothing
         // of a place that was refused.
         let was_ready = self.link.is_serving();
+        self.notify(socket, bells);
         if self.link.cut() {
             socket.note_writable(&self.link, bells);
         }

@@ -27,7 +27,7 @@ use super::{
     pollset::PollSet,
     spin::Spin,
     state::{Left, Phase, Refused, State},
-    terms::Standing,
+    terms::{Standing, check_type},
     wait::Place,
     work::Work,
 };
@@ -144,12 +144,14 @@ impl Socket {
     /// A socket without any endpoint.
     ///
     /// # Errors
-    /// When the context is closed, or its sockets have run out.
+    /// When the context is closed, or its sockets have run out, or the type cannot do what the
+    /// options ask for.
     pub fn new(
         context: &Arc<Context>,
         socket_type: SocketType,
         options: Options,
     ) -> Result<Arc<Socket>, Error> {
+        check_type(socket_type, &options)?;
         let random = context.metal.random();
         let ContextOptions {
             sent_octets_max, ..

@@ -403,6 +403,9 @@ impl State {
         for (key, reason) in effects.evicted.drain(..) {
             self.evict(socket, key, reason, bells);
         }
+        for key in effects.parted.drain(..) {
+            self.part(socket, key, bells);
+        }
         for key in effects.redialled.drain(..) {
             self.redial(key, bells);
         }

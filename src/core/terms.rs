@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     base::{
+        auth::Security,
         error::{Error, ErrorKind},
         message::{Frame, Message},
         option_table::{Here, OptionMoment, OptionRow, OptionValue},
@@ -73,6 +74,11 @@ impl Standing {
 }
 
 impl Terms {
+    /// Is the application shown when a peer comes and goes?
+    pub(super) fn notifies(&self) -> bool {
+        self.config.socket_type == SocketType::Stream && self.options.stream_notify
+    }
+
     fn new(socket_type: SocketType, options: Options) -> Terms {
         let config = engine::Config::from_options(socket_type, &options);
         Terms {
@@ -86,6 +92,23 @@ impl Terms {
     pub(super) fn departure(&self) -> Option<&Message> {
         self.options.notify_disconnect.then_some(&self.notice)
     }
+}
+
+/// Whether a socket of this type can do what its options ask for.
+///
+/// # Errors
+/// `InvalidOption`: a STREAM shakes no hands and sends no frames, so it neither proves nor encrypts
+/// anything.
+pub(super) fn check_type(socket_type: SocketType, options: &Options) -> Result<(), Error> {
+    let asks = !matches!(options.security, Security::Null)
+        || options.authenticator.is_some()
+        || options.heartbeat_interval.is_some()
+        || !options.properties.is_empty();
+    if asks && !socket_type.speaks_zmtp() {
+        let what = "a STREAM does not speak ZMTP: no security, heartbeats or properties";
+        return Err(Error::new(ErrorKind::InvalidOption, what));
+    }
+    Ok(())
 }
 
 impl Socket {
@@ -126,6 +149,7 @@ impl Socket {
         let mut options = self.options();
         change(&mut options)?;
         options.check()?;
+        check_type(self.socket_type, &options)?;
         state.pattern.adopt(&options);
         let marks = |options: &Options| (options.send_hwm, options.recv_hwm);
         let moved = marks(&options) != marks(&self.terms().options);

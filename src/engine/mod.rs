@@ -28,6 +28,7 @@ mod fault;
 mod handshake;
 mod heartbeat;
 mod mechanism;
+mod raw;
 mod reader;
 mod sealed;
 mod traffic;
@@ -191,6 +192,8 @@ pub struct Engine {
 enum State {
     Handshake(Box<Handshake>),
     Traffic,
+    /// A STREAM's; true once its peer has been told of.
+    Raw(bool),
     Ended(Box<Fault>),
 }
 
@@ -198,9 +201,14 @@ impl Engine {
     /// A connection that was made just now. The first piece of the greeting is in the output.
     pub fn new(config: Arc<Config>, now: Time) -> Engine {
         let mut output = Vec::new();
-        let handshake = Handshake::begin(&config, now, &mut output);
+        let state = if config.socket_type.speaks_zmtp() {
+            let handshake = Handshake::begin(&config, now, &mut output);
+            State::Handshake(Box::new(handshake))
+        } else {
+            State::Raw(false)
+        };
         Engine {
-            state: State::Handshake(Box::new(handshake)),
+            state,
             revision: None,
             reader: Reader::default(),
             traffic: Traffic::new(config.socket_type),
@@ -238,6 +246,11 @@ impl Engine {
                     Err(reason) => Err(reason),
                 }
             }
+            State::Raw(true) => Ok(raw::cut(&mut rest, sink)),
+            State::Raw(told) => {
+                *told = true;
+                Ok(Step::Ready(Box::new(raw::stranger())))
+            }
             State::Ended(fault) => return Err((**fault).clone()),
         };
         match step {
@@ -271,7 +284,7 @@ impl Engine {
             State::Handshake(handshake) => {
                 handshake.handle_verdict(&self.config, verdict, &mut self.output)
             }
-            State::Traffic => return Ok(Step::Drained),
+            State::Traffic | State::Raw(_) => return Ok(Step::Drained),
             State::Ended(fault) => return Err((**fault).clone()),
         };
         match done {
@@ -336,7 +349,7 @@ impl Engine {
         match &self.state {
             State::Handshake(handshake) => handshake.deadline(),
             State::Traffic => self.heartbeat.poll_timeout(),
-            State::Ended(_) => None,
+            State::Raw(_) | State::Ended(_) => None,
         }
     }
 
@@ -355,6 +368,7 @@ impl Engine {
                 true => None,
                 false => Some(Reason::HeartbeatTimeout),
             },
+            State::Raw(_) => None,
             State::Ended(fault) => return Err((**fault).clone()),
         };
         match late {
@@ -383,7 +397,13 @@ impl Engine {
 
     /// Is the handshake complete, and nothing wrong since?
     pub fn is_ready(&self) -> bool {
-        matches!(self.state, State::Traffic)
+        matches!(self.state, State::Traffic | State::Raw(true))
+    }
+
+    /// Is there nothing to wait for? Then call [`handle_input`](Engine::handle_input) without any
+    /// input, and the peer is ready.
+    pub fn starts_at_once(&self) -> bool {
+        matches!(self.state, State::Raw(false))
     }
 
     /// What is spoken, once the handshake is complete.

@@ -28,6 +28,7 @@ mod req;
 mod router;
 #[cfg(test)]
 mod stage;
+mod stream;
 mod subscribe;
 pub mod subscriptions;
 #[cfg(test)]
@@ -127,6 +128,8 @@ pub enum Pattern {
     Dealer(dealer::Dealer),
     /// ROUTER
     Router(Box<router::Router>),
+    /// STREAM
+    Stream(Box<stream::Stream>),
 }
 
 /// Calls the same of whichever type it is.
@@ -142,6 +145,7 @@ macro_rules! each {
             Pattern::Rep($it) => $call,
             Pattern::Dealer($it) => $call,
             Pattern::Router($it) => $call,
+            Pattern::Stream($it) => $call,
         }
     };
 }
@@ -234,6 +238,7 @@ impl Pattern {
             SocketType::Rep => Pattern::Rep(rep::Rep::default()),
             SocketType::Dealer => Pattern::Dealer(dealer::Dealer::new(options)),
             SocketType::Router => Pattern::Router(Box::new(router::Router::new(options, random))),
+            SocketType::Stream => Pattern::Stream(Box::new(stream::Stream::new(random))),
         }
     }
 
@@ -382,7 +387,7 @@ impl Pattern {
         each!(self, it => it.admit(peers, first))
     }
 
-    /// ROUTER: sends to the peer of that name.
+    /// ROUTER, STREAM: sends to the peer of that name.
     ///
     /// # Errors
     /// `Unroutable` or `Full`; `WrongState` on other types.
@@ -395,22 +400,26 @@ impl Pattern {
     ) -> Result<(), Refusal> {
         match self {
             Pattern::Router(router) => router.send_to(peers, identity, message, effects),
+            Pattern::Stream(it) => it.send_octets(peers, identity, message.frames(), effects),
             _ => Err(Refusal::WrongState),
         }
     }
 
-    /// ROUTER: the key of the peer of that name.
+    /// ROUTER, STREAM: the key of the peer of that name.
     pub fn find(&self, identity: &[u8]) -> Option<usize> {
         match self {
             Pattern::Router(router) => router.find(identity),
+            Pattern::Stream(stream) => stream.find(identity),
             _ => None,
         }
     }
 
-    /// ROUTER: a peer that was just attached has this name, which is free.
+    /// ROUTER, STREAM: a peer that was just attached has this name, which is free.
     pub fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
-        if let Pattern::Router(router) = self {
-            router.name(peers, key, name);
+        match self {
+            Pattern::Router(router) => router.name(peers, key, name),
+            Pattern::Stream(stream) => stream.name(peers, key, name),
+            _ => {}
         }
     }
 

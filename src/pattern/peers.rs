@@ -57,6 +57,8 @@ pub struct Effects {
     pub emptied: Vec<usize>,
     /// Close these peers' connections.
     pub evicted: Vec<(usize, Reason)>,
+    /// Close these peers' connections for good, once what is queued for them has left.
+    pub parted: Vec<usize>,
     /// Close and make anew these peers' connections: an answer that may still come is not wanted.
     pub redialled: Vec<usize>,
     /// Tell every peer of these subscriptions.
@@ -72,6 +74,7 @@ impl Effects {
             && self.held_back.is_empty()
             && self.emptied.is_empty()
             && self.evicted.is_empty()
+            && self.parted.is_empty()
             && self.redialled.is_empty()
             && self.announced.is_empty()
     }

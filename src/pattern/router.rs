@@ -219,7 +219,7 @@ impl Rules for Router {
 }
 
 #[inline]
-fn push(
+pub(super) fn push(
     peers: &mut Peers,
     key: usize,
     head: &[Frame],

@@ -191,7 +191,7 @@ impl Chaos {
             Push | Dealer | Pair | Req => assert_eq!(promised, sent.is_ok(), "{sent:?}"),
             Pub | XPub => assert!(matches!(sent, Ok(()) | Err(Refusal::Full))),
             XSub => assert_eq!(sent, Ok(())),
-            Router => assert!(sent != Err(Refusal::WrongState)),
+            Router | Stream => assert!(sent != Err(Refusal::WrongState)),
             _ => assert_eq!(sent, Err(Refusal::WrongState)),
         }
     }

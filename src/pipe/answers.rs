@@ -9,6 +9,8 @@ pub enum Store {
     Messages,
     /// Octets in frames of ZMTP 2.0 and 3.x, ready to be written.
     Octets,
+    /// Octets as they are, without frames, ready to be written.
+    Raw,
 }
 
 /// A message was taken in.

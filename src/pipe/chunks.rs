@@ -249,10 +249,39 @@ impl Chunks {
         }
     }
 
+    /// Appends one message in frames, or, if it is `raw`, without.
+    #[inline]
+    pub(super) fn push_as(&mut self, raw: bool, head: &[Frame], body: &[Frame]) {
+        match raw {
+            true => self.push_raw(head, body),
+            false => self.push(head, body),
+        }
+    }
+
+    /// Appends the octets of one message, of which there must be some, without any header.
+    fn push_raw(&mut self, head: &[Frame], body: &[Frame]) {
+        let frames = head.iter().chain(body);
+        let mut frames = frames.filter(|frame| !frame.is_empty()).peekable();
+        while let Some(frame) = frames.next() {
+            let last = frames.peek().is_none();
+            if let Some(body) = large(frame) {
+                self.seal();
+                self.push_sealed(Chunk::Body {
+                    octets: body.clone(),
+                    last,
+                });
+                continue;
+            }
+            let run = self.open_run(frame.len(), false);
+            run.put(frame);
+            if last {
+                run.ends.push(run.used as u32);
+            }
+        }
+    }
+
     fn push_frame(&mut self, frame: &Frame, last: bool) {
-        let by_reference = frame
-            .shared()
-            .filter(|body| body.len() > tuning::COPY_OCTETS_MAX);
+        let by_reference = large(frame);
         let copied = if by_reference.is_some() {
             0
         } else {
@@ -386,6 +415,12 @@ impl Chunks {
         };
         messages
     }
+}
+
+/// The octets of a frame that is not copied.
+fn large(frame: &Frame) -> Option<&Bytes> {
+    let shared = frame.shared()?;
+    (shared.len() > tuning::COPY_OCTETS_MAX).then_some(shared)
 }
 
 /// Octets of the longest header.

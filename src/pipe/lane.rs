@@ -48,7 +48,7 @@ impl Lane {
     pub fn new(store: Store, hwm: usize, conflate: bool) -> Lane {
         let queue = match store {
             Store::Messages => Queue::Messages(VecDeque::new()),
-            Store::Octets => Queue::Octets {
+            Store::Octets | Store::Raw => Queue::Octets {
                 chunks: Chunks::default(),
                 control: Vec::new(),
                 open: false,
@@ -56,6 +56,7 @@ impl Lane {
         };
         let inner = Inner {
             queue,
+            raw: store == Store::Raw,
             hwm: hwm as u64,
             lowered: false,
             conflate,
@@ -436,7 +437,7 @@ impl Lane {
     /// May a [`Draft`](super::Draft) frame messages before they come here?
     pub(super) fn takes_drafts(&self) -> bool {
         let inner = self.inner.lock();
-        !inner.conflate && matches!(inner.queue, Queue::Octets { .. })
+        !inner.conflate && !inner.raw && matches!(inner.queue, Queue::Octets { .. })
     }
 
     /// May messages be held back by a [`Draft`](super::Draft) while the reader has others? Those

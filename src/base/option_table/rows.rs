@@ -56,15 +56,20 @@ const NAME: (i64, i64) = (1, 255);
 const ALL: &[SocketType] = &[];
 const PUBS: &[SocketType] = &[Pub, XPub];
 const XPUB: &[SocketType] = &[XPub];
-const RECEIVERS: &[SocketType] = &[Pair, Sub, Req, Rep, Dealer, Router, Pull, XPub, XSub];
+const RECEIVERS: &[SocketType] = &[
+    Pair, Sub, Req, Rep, Dealer, Router, Pull, XPub, XSub, Stream,
+];
 const PROBES: &[SocketType] = &[Req, Dealer, Router];
+/// All that shake hands: what a handshake and frames need is nothing to a STREAM.
+const ZMTP: &[SocketType] = &[
+    Pair, Pub, Sub, Req, Rep, Dealer, Router, Pull, Push, XPub, XSub,
+];
 const CONFLATES: &[SocketType] = &[Dealer, Pull, Push, Pub, Sub];
 
 const PGM: Here = Here::Absent("no PGM, NORM or UDP here");
 const GSSAPI: Here = Here::Absent("no GSSAPI here");
 const VMCI: Here = Here::Absent("no VMCI here");
 const TLS: Here = Here::Absent("no WebSockets here");
-const RAW: Here = Here::Absent("no raw TCP here");
 
 const fn field(lens: Lens, how: &'static str) -> Here {
     Here::Field(lens, how)
@@ -96,7 +101,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Count32(|it| &mut it.backlog), "backlog");
     RECONNECT_IVL_MAX 21 Int Both "ms; 0: no longer than the first" n(0) ours 5000, COUNT, ALL, NextEndpoint,
         field(Lens::Other(|it| reconnect(it).1.into(), set_reconnect_max), "reconnect");
-    MAXMSGSIZE 22 I64 Both "octets; -1: no limit" n(-1) ours 1 << 30, (-1, i64::MAX), ALL, NextEndpoint,
+    MAXMSGSIZE 22 I64 Both "octets; -1: no limit" n(-1) ours 1 << 30, (-1, i64::MAX), ZMTP, NextEndpoint,
         field(Lens::Other(message_max, set_message_max), "max_message_size");
     SNDHWM 23 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, Live,
         field(Lens::Count(|it| &mut it.send_hwm), "send_hwm");
@@ -127,23 +132,24 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     XPUB_VERBOSE 40 Int Set "yes or no" n(0), COUNT, XPUB, Live,
         field(Lens::Other(|it| (it.xpub_verbosity != Verbosity::First).into(),
             |it, value| set_verbosity(it, value, Verbosity::Subscriptions)), "verbosity");
-    ROUTER_RAW 41 Int Set "yes or no" n(0), COUNT, &[Router], NextEndpoint, RAW;
+    ROUTER_RAW 41 Int Set "yes or no" n(0), COUNT, &[Router], NextEndpoint,
+        Here::Absent("a STREAM does that");
     IPV6 42 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
         field(Lens::Flag(|it| &mut it.ipv6), "ipv6");
     MECHANISM 43 Int Get "libzmq's number" n(0), COUNT, ALL, Never, Here::Call("option");
-    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
         field(Lens::Other(is_plain_server, set_plain_server), "plain_server_by_zap");
-    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
+    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ZMTP, NextEndpoint,
         field(Lens::Other(|it| plain(it).0.into(), set_plain_name), "plain_client");
-    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ALL, NextEndpoint,
+    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ZMTP, NextEndpoint,
         field(Lens::Other(|it| plain(it).1.into(), set_plain_password), "plain_client");
-    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
         field(Lens::Other(is_curve_server, set_curve_server), "curve_server");
-    CURVE_PUBLICKEY 48 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
+    CURVE_PUBLICKEY 48 Octets Both "key, or its text" none, (32, 41), ZMTP, NextEndpoint,
         field(Lens::Other(curve_public, set_curve_public), "curve_client");
-    CURVE_SECRETKEY 49 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
+    CURVE_SECRETKEY 49 Octets Both "key, or its text" none, (32, 41), ZMTP, NextEndpoint,
         field(Lens::Other(curve_secret, set_curve_secret), "curve_server");
-    CURVE_SERVERKEY 50 Octets Both "key, or its text" none, (32, 41), ALL, NextEndpoint,
+    CURVE_SERVERKEY 50 Octets Both "key, or its text" none, (32, 41), ZMTP, NextEndpoint,
         field(Lens::Other(curve_server_key, set_curve_server_key), "curve_client");
     PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, PROBES, Live,
         field(Lens::Flag(|it| &mut it.probe_router), "probe_router");
@@ -153,7 +159,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Flag(|it| &mut it.req_relaxed), "relaxed");
     CONFLATE 54 Int Both "yes or no" n(0), BIT, CONFLATES, NextEndpoint,
         field(Lens::Flag(|it| &mut it.conflate), "conflate");
-    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ALL, NextEndpoint,
+    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ZMTP, NextEndpoint,
         field(Lens::Other(zap_domain, set_zap_domain), "zap_domain");
     ROUTER_HANDOVER 56 Int Set "yes or no" n(0), COUNT, &[Router], Live,
         field(Lens::Flag(|it| &mut it.router_handover), "handover");
@@ -168,13 +174,13 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     IPC_FILTER_GID 60 Int Set "group; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
         field(Lens::Other(|it| last_local(it, LocalPeer::Group(0)),
             |it, value| add_local(it, value, LocalPeer::Group(0))), "accept_local");
-    CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, 255), &[Router], NextEndpoint,
+    CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, 255), &[Router, Stream], NextEndpoint,
         Here::Call("connect_as");
     GSSAPI_SERVER 62 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
     GSSAPI_PRINCIPAL 63 Text Both "name" s(""), SHORT, ALL, NextEndpoint, GSSAPI;
     GSSAPI_SERVICE_PRINCIPAL 64 Text Both "name" s(""), SHORT, ALL, NextEndpoint, GSSAPI;
     GSSAPI_PLAINTEXT 65 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
-    HANDSHAKE_IVL 66 Int Both "ms; 0: no limit" n(30000), COUNT, ALL, NextEndpoint,
+    HANDSHAKE_IVL 66 Int Both "ms; 0: no limit" n(30000), COUNT, ZMTP, NextEndpoint,
         field(Lens::Limit(|it| &mut it.handshake_timeout), "handshake_timeout");
     SOCKS_PROXY 68 Text Both "host:port" s(""), OCTETS, ALL, NextEndpoint,
         field(Lens::Text(|it| &mut it.socks_proxy), "socks_proxy");
@@ -184,14 +190,15 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Flag(|it| &mut it.xpub_manual), "manual");
     XPUB_WELCOME_MSG 72 Octets Set "message" s(""), OCTETS, PUBS, Live,
         field(Lens::Body(|it| &mut it.welcome), "welcome");
-    STREAM_NOTIFY 73 Int Set "yes or no" n(1), BIT, ALL, NextEndpoint, RAW;
+    STREAM_NOTIFY 73 Int Set "yes or no" n(1), BIT, &[Stream], NextEndpoint,
+        field(Lens::Flag(|it| &mut it.stream_notify), "notify");
     INVERT_MATCHING 74 Int Both "yes or no" n(0), ANY, &[Pub, XPub, Sub], Live,
         field(Lens::Flag(|it| &mut it.invert_matching), "invert_matching");
-    HEARTBEAT_IVL 75 Int Both "ms; 0: never" n(0), COUNT, ALL, NextEndpoint,
+    HEARTBEAT_IVL 75 Int Both "ms; 0: never" n(0), COUNT, ZMTP, NextEndpoint,
         field(Lens::Limit(|it| &mut it.heartbeat_interval), "heartbeat_interval");
-    HEARTBEAT_TTL 76 Int Both "ms, in tenths of a second" n(0), (0, 6_553_599), ALL, NextEndpoint,
+    HEARTBEAT_TTL 76 Int Both "ms, in tenths of a second" n(0), (0, 6_553_599), ZMTP, NextEndpoint,
         field(Lens::Other(heartbeat_ttl, set_heartbeat_ttl), "heartbeat_ttl");
-    HEARTBEAT_TIMEOUT 77 Int Both "ms; -1: the interval" n(-1), WAIT, ALL, NextEndpoint,
+    HEARTBEAT_TIMEOUT 77 Int Both "ms; -1: the interval" n(-1), WAIT, ZMTP, NextEndpoint,
         field(Lens::Wait(|it| &mut it.heartbeat_timeout), "heartbeat_timeout");
     XPUB_VERBOSER 78 Int Set "yes or no" n(0), COUNT, XPUB, Live,
         field(Lens::Other(|it| (it.xpub_verbosity == Verbosity::All).into(),
@@ -212,10 +219,10 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     GSSAPI_SERVICE_PRINCIPAL_NAMETYPE 91 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
     BINDTODEVICE 92 Text Both "interface" s(""), (0, 15), ALL, NextEndpoint,
         field(Lens::Text(|it| &mut it.device), "device");
-    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
+    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
         field(Lens::Flag(|it| &mut it.zap_enforce_domain), "zap_enforce_domain");
     LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Absent("Windows only");
-    METADATA 95 Text Set "X-name:value" none, OCTETS, ALL, NextEndpoint,
+    METADATA 95 Text Set "X-name:value" none, OCTETS, ZMTP, NextEndpoint,
         field(Lens::Other(last_property, add_property), "property");
     MULTICAST_LOOP 96 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint, PGM;
     ROUTER_NOTIFY 97 Int Both "1: connect, 2: disconnect" n(0), (0, 3), &[Router], Live,

@@ -14,6 +14,8 @@ use crate::{
 /// What a lane's lock guards.
 pub(super) struct Inner {
     pub(super) queue: Queue,
+    /// Octets go without frames around them.
+    pub(super) raw: bool,
     pub(super) hwm: u64,
     pub(super) lowered: bool,
     pub(super) conflate: bool,
@@ -137,7 +139,7 @@ impl Inner {
             unreachable!("messages were seen to above")
         };
         let before = chunks.octets();
-        chunks.push(head, message.frames());
+        chunks.push_as(self.raw, head, message.frames());
         let octets = chunks.octets();
         self.waiting += (octets - before) as u64;
         let frames = head.iter().chain(message.frames());
