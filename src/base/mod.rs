@@ -4,6 +4,7 @@ pub mod auth;
 pub mod context_options;
 pub mod endpoint;
 mod endpoint_parse;
+pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod filter;

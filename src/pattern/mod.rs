@@ -15,7 +15,6 @@
 //! * `detach`: nothing more is sent to it; what it sent may still be read.
 
 mod dealer;
-mod envelope;
 mod inlet;
 mod notices;
 mod outlet;

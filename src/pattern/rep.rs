@@ -9,12 +9,11 @@
 //! next has not asked. Any number of requests may be open at once: each has a route of its own. Whether an
 //! application must answer one before it takes the next is for the layer above to say.
 
-use super::{
-    Effects, Nothing, Peers, Received, Rules,
+use super::{Effects, Nothing, Peers, Received, Rules, inlet::Inlet};
+use crate::base::{
     envelope::{measure, split},
-    inlet::Inlet,
+    message::{Frame, Message},
 };
-use crate::base::message::{Frame, Message};
 
 /// Where the answer to a request goes.
 #[derive(Debug)]

@@ -16,10 +16,10 @@
 use bytes::Bytes;
 
 use super::{
-    Effects, Nothing, Peers, Received, Refusal, Rules, envelope::split, inlet::Inlet,
-    outlet::Outlet, push_probe,
+    Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet, push_probe,
 };
 use crate::base::{
+    envelope::split,
     event::Reason,
     message::{Frame, Message},
     options::Options,
