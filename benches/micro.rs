@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use hubless::{
-    Frame, Message, SocketType, Time,
+    Context, Frame, Interest, Message, Poller, Pull, Push, SocketType, Time,
     internals::{
         base::{options::Options, tuning},
         engine::{Config, Engine, Sink, Step},
@@ -37,6 +37,7 @@ fn main() {
     lanes(&timer);
     frames(&timer);
     topics(&timer);
+    pollers(&timer);
 }
 
 /// Making a message of octets, and letting it go.
@@ -198,6 +199,46 @@ fn topics(timer: &Timer) {
             black_box(peer);
         });
     });
+}
+
+/// A message to the one socket that is active, the wait that tells of it and the wait that finds no
+/// more; beside so many others that are idle.
+fn pollers(timer: &Timer) {
+    const IDLE: usize = 10_000;
+    for (idle_sockets, idle_peers) in [(0, 0), (IDLE, 0), (0, IDLE)] {
+        let name = format!("poller/{idle_sockets} idle, {idle_peers} peers");
+        if !timer.wants(&name) {
+            continue;
+        }
+        let at = format!("inproc://{name}");
+        let (push, pull) = (Push::new().expect("one"), Pull::new().expect("another"));
+        pull.bind(&at[..]).expect("to bind");
+        push.connect(&at[..]).expect("to connect");
+        let mut poller = Poller::new().expect("a poller");
+        poller.add(&pull, 0, Interest::READABLE);
+        let context = Context::new();
+        let others: Vec<Pull> = (1..=idle_sockets)
+            .map(|token| {
+                let other = Pull::builder().context(&context).build();
+                let other = other.expect("a socket");
+                poller.add(&other, token, Interest::READABLE);
+                other
+            })
+            .collect();
+        let silent = Push::new().expect("a third");
+        for _ in 0..idle_peers {
+            silent.connect(&at[..]).expect("to connect");
+        }
+        let mut ready = Vec::new();
+        timer.time(&name, 1, || {
+            push.try_send("x").expect("there is room");
+            assert_eq!(poller.wait(&mut ready, None).expect("to wait"), 1);
+            black_box(pull.try_recv().expect("it is here"));
+            let no_more = poller.wait(&mut ready, Some(Duration::ZERO));
+            assert_eq!(no_more.expect("to wait"), 0);
+        });
+        drop((others, silent));
+    }
 }
 
 fn topic(index: usize) -> String {
