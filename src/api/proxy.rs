@@ -26,7 +26,6 @@ use crate::{
     base::{
         error::{Error, SendError},
         message::Message,
-        socket_type::SocketType,
     },
     core::{Place, Socket, To},
     transport::worker,
@@ -420,7 +419,7 @@ impl<'a> Way<'a> {
         }
         let received = ready!(self.from.poll_recv(&mut self.place, waker));
         Poll::Ready(match received {
-            Ok(received) if self.from.socket_type() == SocketType::Router => Ok(framed(received)),
+            Ok(received) if self.from.socket_type().addresses() => Ok(framed(received)),
             Ok(received) => Ok(received.message),
             Err(_) => Err(Closed),
         })
@@ -481,7 +480,7 @@ impl<'a> Outgoing<'a> {
         let result = if self.socket.send_plain(To::Anyone, message) {
             self.held = None;
             Ok(())
-        } else if self.socket.socket_type() == SocketType::Router {
+        } else if self.socket.socket_type().addresses() {
             // It waits for nobody: who is at its mark must not hold up all the others.
             let message = self.held.take().unwrap_or_default();
             self.socket.send_now(To::Anyone, message)

@@ -384,7 +384,7 @@ impl Socket {
 
     fn shape(&self, received: Received) -> Message {
         match self.socket_type() {
-            SocketType::Router | SocketType::Stream => framed(received),
+            kind if kind.addresses() => framed(received),
             SocketType::Rep => {
                 *self.turn.route.lock() = received.route;
                 received.message

@@ -111,6 +111,11 @@ impl SocketType {
         !matches!(self, Sub | Pull)
     }
 
+    /// Does its application name the peer it sends to, and hear which one it received from?
+    pub const fn addresses(self) -> bool {
+        matches!(self, Router | Stream)
+    }
+
     /// Does it take turns with its peer, so that waiting for more to send gains nothing?
     pub const fn is_lock_step(self) -> bool {
         matches!(self, Req | Rep)
