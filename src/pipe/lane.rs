@@ -173,9 +173,9 @@ impl Lane {
     }
 
     /// The writer is about to hold messages back. Answers whether it may: not while the reader
-    /// waits for them.
+    /// waits for them, nor if they are timed from when they come here.
     pub(super) fn begin_to_hold(&self) -> bool {
-        if self.does_reader_wait() {
+        if self.does_reader_wait() || self.inner.lock().times.is_some() {
             return false;
         }
         self.writer_holds.store(true, Ordering::SeqCst);
@@ -440,11 +440,10 @@ impl Lane {
         !inner.conflate && !inner.raw && matches!(inner.queue, Queue::Octets { .. })
     }
 
-    /// May messages be held back by a [`Draft`](super::Draft) while the reader has others? Those
-    /// that are timed come at once.
+    /// May messages be held back by a [`Draft`](super::Draft) while the reader has others?
     pub(super) fn may_be_held_back(&self) -> bool {
         let inner = self.inner.lock();
-        !inner.conflate && inner.times.is_none() && matches!(inner.queue, Queue::Messages(_))
+        !inner.conflate && matches!(inner.queue, Queue::Messages(_))
     }
 
     /// Is the writer done, and nothing left to read?
