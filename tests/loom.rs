@@ -13,7 +13,7 @@ use hubless::internals::{
         park::{Alarm, Parker},
     },
     core::{Place, Waiters},
-    pipe::writer::Writer,
+    pipe::{Draft, Lane, Store, Window, writer::Writer},
 };
 use loom::{
     sync::{
@@ -282,5 +282,62 @@ fn a_waiter_that_goes_away_passes_its_wake_on() {
         take(&queue);
         sender.join().unwrap();
         fickle.join().unwrap();
+    });
+}
+
+/// An inproc sender, under its socket's lock: says so if the reader is to be rung.
+fn send_inproc(draft: &Mutex<Draft>, rung: &AtomicUsize) {
+    let mut draft = draft.lock().unwrap();
+    let accepted = draft.push(&[], &"m".into()).expect("room");
+    rung.fetch_add(usize::from(accepted.ring_reader), Ordering::SeqCst);
+}
+
+/// A sender keeps its second message back while the reader has the first. Who reads on until there
+/// is nothing either finds that, and fetches it, or is rung for it.
+#[test]
+fn what_a_sender_holds_back_is_fetched_or_rung_for() {
+    model(|| {
+        let lane = StdArc::new(Lane::new(Store::Messages, 0, false));
+        let mut window = Window::new(StdArc::clone(&lane));
+        let draft = Arc::new(Mutex::new(Draft::new(lane)));
+        let rung = Arc::new(AtomicUsize::new(0));
+        send_inproc(&draft, &rung);
+        assert_eq!(
+            rung.swap(0, Ordering::SeqCst),
+            1,
+            "the first ends a drought"
+        );
+        let sender = thread::spawn({
+            let (draft, rung) = (Arc::clone(&draft), Arc::clone(&rung));
+            move || {
+                send_inproc(&draft, &rung);
+                send_inproc(&draft, &rung);
+            }
+        });
+        let mut read = 0;
+        loop {
+            match window.pop() {
+                (Some(_), _) => read += 1,
+                (None, _) if window.is_held_back() => {
+                    if draft.lock().unwrap().publish() {
+                        rung.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+                (None, _) => break,
+            }
+        }
+        sender.join().unwrap();
+        let rings = rung.load(Ordering::SeqCst);
+        assert!(read == 3 || rings > 0, "asleep with {} to read", 3 - read);
+        while window.pop().0.is_some() {
+            read += 1;
+        }
+        if window.is_held_back() {
+            draft.lock().unwrap().publish();
+            while window.pop().0.is_some() {
+                read += 1;
+            }
+        }
+        assert_eq!(read, 3, "nothing lost");
     });
 }

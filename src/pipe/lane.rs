@@ -25,7 +25,7 @@ use self::queue::{Inner, Queue};
 use super::{Accepted, Outbox, Refused, Store, chunks::Chunks};
 use crate::base::{
     message::{Frame, Message},
-    sync::{AtomicBool, Mutex, Ordering, Rank},
+    sync::{AtomicBool, Mutex, Ordering, Rank, fence},
     tuning,
 };
 
@@ -37,8 +37,8 @@ pub struct Lane {
     /// The writer has accepted messages that are not here yet: see [`Draft`](super::Draft). Taken
     /// back under the lock.
     ///
-    /// Each side sets its own word, then looks at the other's, all in one order: a reader that
-    /// found nothing knows of what is held back, or the writer's next look finds it waiting.
+    /// Each side sets its own word, then looks at the other's, with a fence between: a reader that
+    /// found nothing knows of what is held back, or the writer finds it waiting.
     writer_holds: AtomicBool,
 }
 
@@ -165,7 +165,7 @@ impl Lane {
     /// if it is not to know (`rings`).
     pub(super) fn take_held(&self, held: &mut VecDeque<Message>, rings: bool) -> (u64, bool) {
         let mut inner = self.inner.lock();
-        self.writer_holds.store(false, Ordering::SeqCst);
+        self.writer_holds.store(false, Ordering::Relaxed);
         let ring = inner.take_in(held) && rings && self.quench();
         // A reader that is gone is noticed by the next message.
         let room = if inner.reader_gone { 0 } else { inner.room() };
@@ -178,14 +178,15 @@ impl Lane {
         if self.does_reader_wait() || self.inner.lock().times.is_some() {
             return false;
         }
-        self.writer_holds.store(true, Ordering::SeqCst);
+        self.writer_holds.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         !self.does_reader_wait()
     }
 
     /// Has the reader found nothing, and not been rung since?
     #[inline]
     pub(super) fn does_reader_wait(&self) -> bool {
-        self.reader_waits.load(Ordering::SeqCst)
+        self.reader_waits.load(Ordering::Relaxed)
     }
 
     /// How many messages more it takes; `wait`: if none, the writer will be rung.
@@ -276,7 +277,8 @@ impl Lane {
             unreachable!("octets are taken by an outbox")
         };
         if queue.is_empty() {
-            self.reader_waits.store(true, Ordering::SeqCst);
+            self.reader_waits.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
             return false;
         }
         if window.is_empty() {
@@ -291,7 +293,7 @@ impl Lane {
     /// Does the writer hold messages back? Asked by a reader that found nothing: if so, it has the
     /// writer hand them over.
     pub fn is_held_back(&self) -> bool {
-        self.writer_holds.load(Ordering::SeqCst)
+        self.writer_holds.load(Ordering::Relaxed)
     }
 
     /// The reader has done with `taken` messages, ever. Answers whether the writer must be rung.
@@ -468,7 +470,7 @@ impl Lane {
         inner.lowered |= hwm > 0 && (inner.hwm == 0 || (hwm as u64) < inner.hwm);
         // A writer that holds messages back asks with the next one; that the reader is rung for
         // it does no harm.
-        self.reader_waits.store(true, Ordering::SeqCst);
+        self.reader_waits.store(true, Ordering::Relaxed);
         inner.hwm = hwm as u64;
         inner.credited = inner.credited.min(inner.taken);
         inner.pass_credit()
