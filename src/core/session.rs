@@ -562,6 +562,10 @@ impl Sink for Intake<'_> {
     fn message(&mut self, message: Message) {
         // A type that does not receive would leave it unread, and its lane full.
         if self.socket.receives {
+            if self.batch.capacity() == 0 {
+                // It stays with the lane, and many a peer says one thing and then nothing.
+                self.batch.reserve_exact(1);
+            }
             self.batch.push_back(message);
         }
     }

@@ -36,7 +36,7 @@ pub(super) struct Heartbeat {
     speak_by: Option<(Time, Duration)>,
     paused: bool,
     ping_waits: bool,
-    pong_waits: Option<Context>,
+    pong_waits: Option<Box<Context>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,10 +90,10 @@ impl Heartbeat {
         for (place, octet) in octets.iter_mut().zip(context) {
             *place = *octet;
         }
-        self.pong_waits = Some(Context {
+        self.pong_waits = Some(Box::new(Context {
             octets,
             length: context.len(),
-        });
+        }));
         let ttl = Duration::from_millis(u64::from(ttl_tenths).saturating_mul(100));
         self.speak_by = (!ttl.is_zero()).then(|| (after(now, ttl), ttl));
         if self.ping_at.is_none() {

@@ -39,7 +39,7 @@ pub(super) struct Traffic {
     /// Octets of all its frames, the one under way included.
     octets: u64,
     /// A finished message for which the sink had no room.
-    held: Option<Message>,
+    held: Option<Box<Message>>,
 }
 
 /// What a socket type takes from its peers.
@@ -72,7 +72,7 @@ impl Traffic {
     pub(super) fn kept_octets(&self) -> usize {
         let frames = self.frames.capacity().saturating_mul(size_of::<Frame>());
         let bodies = self.frames.iter().map(|frame| frame.len()).sum::<usize>();
-        let held = self.held.as_ref().map_or(0, Message::octets);
+        let held = self.held.as_ref().map_or(0, |held| held.octets());
         frames.saturating_add(bodies).saturating_add(held)
     }
 
@@ -150,7 +150,7 @@ impl Engine {
     ) -> Result<Step, Reason> {
         let mut room = sink.room();
         if let Some(message) = self.traffic.held.take() {
-            self.hand_over(message, &mut room, sink);
+            self.hand_over(*message, &mut room, sink);
         }
         // Octets that were left when a PING came: if fewer are left in the end, the peer has been
         // heard after it.
@@ -202,7 +202,7 @@ impl Engine {
         };
         let mut room = sink.room();
         if let Some(message) = self.traffic.held.take() {
-            self.hand_over(message, &mut room, sink);
+            self.hand_over(*message, &mut room, sink);
         }
         let mut left_at_ping = 0;
         let step = loop {
@@ -254,7 +254,7 @@ impl Engine {
                 *room = left;
                 sink.message(message);
             }
-            None => self.traffic.held = Some(message),
+            None => self.traffic.held = Some(Box::new(message)),
         }
     }
 

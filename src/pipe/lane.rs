@@ -49,7 +49,7 @@ impl Lane {
         let queue = match store {
             Store::Messages => Queue::Messages(VecDeque::new()),
             Store::Octets | Store::Raw => Queue::Octets {
-                chunks: Chunks::default(),
+                chunks: Box::default(),
                 control: Vec::new(),
                 open: false,
             },
@@ -348,7 +348,7 @@ impl Lane {
         };
         chunks.keep_spare(&mut outbox.spare);
         if outbox.is_empty() {
-            outbox.control.append(control);
+            outbox.take_control(control);
             if *open {
                 chunks.take(&mut outbox.chunks);
             }

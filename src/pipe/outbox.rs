@@ -101,6 +101,14 @@ impl Outbox {
         }
     }
 
+    /// Takes over words of the protocol, and the room they lie in: a crowd that has nothing to say
+    /// is not to keep it twice. Only while there are none here.
+    pub(super) fn take_control(&mut self, control: &mut Vec<u8>) {
+        if !control.is_empty() {
+            std::mem::swap(&mut self.control, control);
+        }
+    }
+
     /// Messages that have left whole since this was last asked.
     pub(super) fn take_done(&mut self) -> u64 {
         std::mem::take(&mut self.done)
@@ -161,4 +169,5 @@ fn drop_octets(chunks: &mut VecDeque<Chunk>, count: usize) {
 }
 
 /// Octets of room kept for words of the protocol, so that an answer to a PING allocates nothing.
-const CONTROL_KEPT: usize = 256;
+/// A handshake needs more, once.
+const CONTROL_KEPT: usize = 64;

@@ -48,6 +48,8 @@ pub fn parse(mut octets: &[u8]) -> Result<Vec<(String, Bytes)>, Broken> {
         }
         properties.push((name.to_owned(), Bytes::copy_from_slice(value)));
     }
+    // They are kept as long as the peer, and most have one.
+    properties.shrink_to_fit();
     Ok(properties)
 }
 

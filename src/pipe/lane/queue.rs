@@ -46,7 +46,8 @@ pub(super) struct Inner {
 pub(super) enum Queue {
     Messages(VecDeque<Message>),
     Octets {
-        chunks: Chunks,
+        /// Apart, for a lane of messages has none.
+        chunks: Box<Chunks>,
         /// Words of the protocol, which go before the next message and count against no mark.
         control: Vec<u8>,
         /// May messages leave? Not before the handshake is done.
