@@ -17,6 +17,8 @@ from pathlib import Path
 from .peers import program
 
 LACKING = 3
+# How often the memory of a running side is looked at.
+WEIGH_S = 0.05
 
 
 class Failed(Exception):
@@ -151,6 +153,17 @@ class Side:
             preexec_fn=lambda: settle(on), start_new_session=True)
         self.pidfd = os.pidfd_open(self.process.pid)
         self.status = self.usage = None
+        self.peak_kb = 0
+
+    def weigh(self):
+        """Notes the most memory it has had so far. What `wait4` tells of that begins with what we had
+        when we made it, so it is asked while it lives."""
+        try:
+            status = Path(f'/proc/{self.process.pid}/status').read_text()
+        except OSError:
+            return
+        found = re.search(r'^VmHWM:\s+(\d+) kB', status, re.MULTILINE)
+        self.peak_kb = max(self.peak_kb, int(found[1]) if found else 0)
 
     def reap(self):
         """Takes its end and what it cost, if it has ended."""
@@ -217,7 +230,10 @@ def await_ends(sides, deadline):
         left = deadline - time.monotonic()
         if left <= 0:
             raise Failed('hung')
-        poll.poll(left * 1000)
+        for side in sides:
+            if side.status is None:
+                side.weigh()
+        poll.poll(min(left, WEIGH_S) * 1000)
 
 
 def keys(text):
@@ -271,7 +287,7 @@ def run(cell, column, count, patience_s, wrap=None):
             usage = side.usage
             done.cpu_us[name] = (usage.ru_utime + usage.ru_stime) * 1e6 / messages
             done.wakes += usage.ru_nvcsw * 1000 / messages
-            done.peak_mb[name] = usage.ru_maxrss / 1024
+            done.peak_mb[name] = side.peak_kb / 1024
         return done
     finally:
         for side in sides:
