@@ -113,3 +113,123 @@ fn an_exact_topic_leaves_longer_ones_out() {
         eventually("it knows", || publisher.subscriber_count() == 0);
     }
 }
+
+#[test]
+fn the_mark_in_octets_is_exact_and_beside_the_one_in_messages() {
+    let body = [b'x'; 98];
+    // Framed for the network: two octets more for each.
+    let push = Push::builder().send_hwm_octets(1000).build().expect("it");
+    let at = free_port();
+    push.connect(&at).expect("to connect");
+    for _ in 0..10 {
+        push.try_send(&body[..]).expect("room");
+    }
+    assert!(matches!(push.try_send(""), Err(SendError::Full(_))));
+    let sent = push.stats().sent;
+    assert_eq!((sent.queued, sent.queued_octets), (10, 1000));
+
+    // Who waits goes on, and reading stops where the other side's mark is reached.
+    let pull = Pull::builder().recv_hwm_octets(490).build().expect("it");
+    pull.bind(&at).expect("to bind");
+    push.send_timeout(&body[..], SOON).expect("room again");
+    eventually("all has left", || push.stats().sent.queued == 0);
+    eventually("the mark", || pull.stats().received.queued >= 5);
+    let waiting = pull.stats().received;
+    assert_eq!((waiting.queued, waiting.queued_octets), (5, 490));
+    for n in 0..11 {
+        assert_eq!(
+            pull.recv_timeout(SOON).expect("all of them").octets(),
+            98,
+            "{n}"
+        );
+    }
+
+    // Within the process the marks add up, as those in messages do.
+    let at = inproc();
+    let push = Push::builder().send_hwm_octets(300).build().expect("it");
+    let pull = Pull::builder().recv_hwm_octets(200).build().expect("it");
+    push.connect(&at).expect("to connect");
+    pull.bind(&at).expect("to bind");
+    for _ in 0..5 {
+        push.try_send(&body[..]).expect("room");
+    }
+    push.try_send("0123456789").expect("just so");
+    assert!(matches!(push.try_send("x"), Err(SendError::Full(_))));
+    assert_eq!(pull.stats().received.queued_octets, 500);
+    assert_eq!(pull.try_iter().count(), 6);
+    push.try_send(vec![0; 9000])
+        .expect("a large one goes alone");
+    assert!(matches!(push.try_send("x"), Err(SendError::Full(_))));
+    assert_eq!(pull.recv_timeout(SOON).expect("it").octets(), 9000);
+    for _ in 0..100 {
+        push.send(&body[..]).expect("room");
+        pull.recv_timeout(SOON).expect("it");
+    }
+}
+
+#[test]
+fn the_newest_are_kept() {
+    let drops = OnFull::DropOldest;
+    let push = Push::builder()
+        .send_hwm(3)
+        .on_full(drops)
+        .build()
+        .expect("it");
+    let at = free_port();
+    push.connect(&at).expect("to connect");
+    push.send_all(["1", "2", "3", "4", "5"])
+        .expect("it does not wait");
+    let sent = push.stats().sent;
+    assert_eq!((sent.accepted, sent.queued, sent.refused), (5, 3, 0));
+    assert_eq!((sent.dropped, sent.replaced), (2, 2));
+    let pull = Pull::new().expect("a PULL");
+    pull.bind(&at).expect("to bind");
+    for text in ["3", "4", "5"] {
+        assert_eq!(pull.recv_timeout(SOON).expect("it"), text.into());
+    }
+
+    // A subscriber that does not keep up finds what is new, not what is old.
+    let at = inproc();
+    let publisher = Pub::builder()
+        .send_hwm(2)
+        .on_full(drops)
+        .build()
+        .expect("it");
+    publisher.bind(&at).expect("to bind");
+    let sub = Sub::builder().recv_hwm(2).build().expect("a SUB");
+    sub.subscribe("").expect("open");
+    sub.connect(&at).expect("to connect");
+    publisher.wait_subscribers(1, SOON).expect("it");
+    for round in 0..3 {
+        publisher
+            .send_all((0..100).map(|n| format!("{round}:{n}")))
+            .expect("it");
+        let newest: Vec<_> = (96..100).map(|n| format!("{round}:{n}")).collect();
+        let seen: Vec<_> = sub
+            .try_iter()
+            .map(|it| it.as_str().map(str::to_owned))
+            .collect();
+        let seen: Vec<_> = seen.into_iter().map(|it| it.expect("text")).collect();
+        assert_eq!(seen, newest);
+    }
+    let sent = publisher.stats().sent;
+    assert_eq!(
+        (sent.accepted, sent.replaced, sent.refused),
+        (300, 3 * 96, 0)
+    );
+    common::balanced("the publisher", publisher.stats());
+
+    // And one that is told to wait for its subscribers does.
+    let publisher = Pub::builder()
+        .send_hwm(1)
+        .on_full(OnFull::Block)
+        .build()
+        .expect("it");
+    let (at, sub) = (inproc(), Sub::builder().recv_hwm(1).build().expect("a SUB"));
+    publisher.bind(&at).expect("to bind");
+    sub.subscribe("").expect("open");
+    sub.connect(&at).expect("to connect");
+    publisher.wait_subscribers(1, SOON).expect("it");
+    publisher.send_all(["1", "2"]).expect("room");
+    assert!(matches!(publisher.try_send("3"), Err(SendError::Full(_))));
+}

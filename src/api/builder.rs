@@ -106,6 +106,32 @@ impl<S: TypedSocket> Builder<S> {
         self
     }
 
+    /// Octets queued for one peer, as they are framed, before a send waits, fails or drops: a mark
+    /// beside the one in messages, whichever is reached first. A message that is larger alone goes
+    /// when nothing else waits. Over inproc the limit is the sum of the sender's and the
+    /// receiver's. Default 0: no limit.
+    ///
+    /// ```
+    /// use hubless::{Push, SendError};
+    ///
+    /// let push = Push::builder().send_hwm_octets(1 << 20).build()?;
+    /// push.connect("inproc://nobody-there-yet")?;
+    /// push.try_send(vec![0; 1_000_000]).unwrap();
+    /// assert!(matches!(push.try_send(vec![0; 100_000]), Err(SendError::Full(_))));
+    /// # Ok::<(), hubless::Error>(())
+    /// ```
+    pub fn send_hwm_octets(mut self, octets: usize) -> Self {
+        self.options.send_hwm_octets = octets;
+        self
+    }
+
+    /// Octets received from one peer and not yet taken, before reading from it stops: with the
+    /// message that reaches the mark. Default 0: no limit.
+    pub fn recv_hwm_octets(mut self, octets: usize) -> Self {
+        self.options.recv_hwm_octets = octets;
+        self
+    }
+
     /// How long a closed or dropped socket goes on delivering. Default one second.
     pub fn linger(mut self, linger: Linger) -> Self {
         self.options_mut("LINGER").linger = linger;
@@ -457,6 +483,22 @@ fn curve(keys: KeyPair, server: Option<PublicKey>) -> Security {
         primitives: Arc::new(Dryoc),
     })
 }
+
+macro_rules! publishers_on_full {
+    ($($kind:ident),+) => {$(
+        impl Builder<$kind> {
+            /// What becomes of a message for a subscriber at its mark. Default
+            /// [`DropNewest`](OnFull::DropNewest); [`Block`](OnFull::Block) is `no_drop`.
+            pub fn on_full(mut self, on_full: OnFull) -> Self {
+                self.options.on_full = on_full;
+                self.options.no_drop = on_full == OnFull::Block;
+                self
+            }
+        }
+    )+};
+}
+
+publishers_on_full!(Pub, XPub);
 
 /// Options that some types have: one row each.
 macro_rules! options_of_some {

@@ -24,6 +24,10 @@ pub struct Options {
     pub send_hwm: usize,
     /// Messages received from one peer and not yet taken; 0: no limit.
     pub recv_hwm: usize,
+    /// Octets queued for one peer, likewise, beside the messages; 0: no limit.
+    pub send_hwm_octets: usize,
+    /// Octets received from one peer and not yet taken; 0: no limit.
+    pub recv_hwm_octets: usize,
     /// How long a closed socket goes on delivering what it has queued.
     pub linger: Linger,
     /// How long `send` waits; `None`: for ever.
@@ -161,6 +165,8 @@ impl Default for Options {
         Options {
             send_hwm: 1000,
             recv_hwm: 1000,
+            send_hwm_octets: 0,
+            recv_hwm_octets: 0,
             linger: Linger::For(Duration::from_secs(1)),
             send_timeout: None,
             recv_timeout: None,
@@ -479,8 +485,12 @@ pub enum OnFull {
     /// The send waits, or is refused.
     #[default]
     Block,
-    /// It is dropped, and counted as refused.
+    /// It is dropped, and counted as refused. So does a publisher, unless told otherwise.
     DropNewest,
+    /// It takes the place of the oldest that has not begun to leave, which is dropped, and counted as
+    /// replaced. The newest are kept, as many as the mark says; with a mark of one it is what
+    /// `conflate` does.
+    DropOldest,
 }
 
 /// Which subscriptions an XPUB shows to its application.

@@ -140,6 +140,10 @@ impl Terms {
         };
         let out = Lane::new(store, options.send_hwm, options.conflate);
         let received = Lane::new(Store::Messages, options.recv_hwm, options.conflate);
+        if !options.conflate {
+            out.set_limits(self.send_limits());
+            received.set_limits(self.recv_limits());
+        }
         socket.time_lanes([&out, &received]);
         (Arc::new(out), Arc::new(received))
     }

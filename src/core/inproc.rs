@@ -46,7 +46,7 @@ use crate::{
         tuning,
     },
     pattern::Peer,
-    pipe::{Lane, Store},
+    pipe::{Lane, Limits, Store},
 };
 
 impl Socket {
@@ -81,6 +81,10 @@ impl Socket {
         let options = &terms.options;
         let lane = |hwm| Arc::new(Lane::new(Store::Messages, hwm, options.conflate));
         let lanes = (lane(options.send_hwm), lane(options.recv_hwm));
+        if !options.conflate {
+            lanes.0.set_limits(terms.send_limits());
+            lanes.1.set_limits(terms.recv_limits());
+        }
         self.time_lanes([&lanes.0, &lanes.1]);
         let mut bells = Bells::default();
         let mut state = self.state.lock();
@@ -134,7 +138,17 @@ impl Socket {
         out.set_hwm(sum(ours.options.send_hwm, bound.options.recv_hwm));
         received.set_hwm(sum(bound.options.send_hwm, ours.options.recv_hwm));
 
+        if !ours.options.conflate {
+            out.set_limits(shared(ours.send_limits(), bound.recv_limits()));
+            received.set_limits(shared(bound.send_limits(), ours.recv_limits()));
+        }
         binder.time_lanes([&out, &received]);
+        let mut state = self.state.lock();
+        if let Some(peer) = state.peers.get_mut(key).filter(|it| it.serial == serial) {
+            peer.out.renew();
+            peer.window.renew();
+        }
+        drop(state);
         let now = self.context.metal.now();
         // Their side first: it has to know where to ring us before we ring it.
         let mut their_bells = Bells::default();
@@ -373,6 +387,14 @@ pub(super) fn sum(sender: usize, receiver: usize) -> usize {
         0
     } else {
         sender.saturating_add(receiver)
+    }
+}
+
+/// The limits of a lane between two sockets of one process.
+fn shared(sender: Limits, receiver: Limits) -> Limits {
+    Limits {
+        octets: sum(sender.octets, receiver.octets),
+        keep_newest: sender.keep_newest,
     }
 }
 

@@ -31,12 +31,12 @@ use crate::{
         error::{Error, ErrorKind},
         message::{Frame, Message},
         option_table::{Here, OptionMoment, OptionRow, OptionValue},
-        options::Options,
+        options::{OnFull, Options},
         socket_type::SocketType,
         sync::{AtomicU64, Mutex, Ordering, Rank},
     },
     engine,
-    pipe::Accepted,
+    pipe::{Accepted, Limits},
 };
 
 /// What an endpoint is bound or connected with.
@@ -74,6 +74,22 @@ impl Standing {
 }
 
 impl Terms {
+    /// What limits what we send, besides messages.
+    pub(super) fn send_limits(&self) -> Limits {
+        Limits {
+            octets: self.options.send_hwm_octets,
+            keep_newest: self.options.on_full == OnFull::DropOldest,
+        }
+    }
+
+    /// The same of what we receive.
+    pub(super) fn recv_limits(&self) -> Limits {
+        Limits {
+            octets: self.options.recv_hwm_octets,
+            keep_newest: false,
+        }
+    }
+
     /// Is the application shown when a peer comes and goes?
     pub(super) fn notifies(&self) -> bool {
         self.config.socket_type == SocketType::Stream && self.options.stream_notify

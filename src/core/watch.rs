@@ -153,6 +153,7 @@ impl Socket {
         let mut bells = Bells::default();
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        state.note_back(self);
         let open = state.phase == Phase::Open;
         let here =
             open && state.with_pattern(|pattern, peers, effects| pattern.can_recv(peers, effects));

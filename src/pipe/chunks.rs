@@ -179,6 +179,8 @@ pub(super) struct Chunks {
     tail: Run,
     sealed_octets: usize,
     sealed_messages: u64,
+    /// Octets at the front of the first sealed chunk that belong to messages dropped since.
+    front_dropped: usize,
     /// Size of the last run that was sealed or given away: what the next one is made to hold.
     last_run: usize,
     /// A small run that was written, for the next message of a conversation.
@@ -366,9 +368,43 @@ impl Chunks {
         self.tail = std::mem::take(&mut others.tail);
     }
 
+    /// Drops the oldest message. Answers how many octets that were; `None` if there is none.
+    pub(super) fn drop_oldest(&mut self) -> Option<usize> {
+        if self.sealed.is_empty() {
+            self.seal();
+        }
+        let before = self.sealed_octets;
+        loop {
+            let chunk = self.sealed.front()?;
+            let octets = chunk.octets().len();
+            let end = chunk.end_after(self.front_dropped);
+            self.sealed_octets -= end.unwrap_or(octets) - self.front_dropped;
+            self.front_dropped = end.unwrap_or(octets);
+            if self.front_dropped == octets {
+                self.front_dropped = 0;
+                if let Some(chunk) = self.sealed.pop_front() {
+                    recycle(chunk, &mut self.spare);
+                }
+            }
+            if end.is_some() {
+                self.sealed_messages -= 1;
+                return Some(before - self.sealed_octets);
+            }
+        }
+    }
+
+    /// Takes what was dropped out of the first chunk.
+    fn settle_front(&mut self) {
+        let dropped = std::mem::take(&mut self.front_dropped);
+        if let (1.., Some(chunk)) = (dropped, self.sealed.front_mut()) {
+            chunk.drop_octets(dropped);
+        }
+    }
+
     /// Moves chunks to `into`, up to the slices of one write; stops between messages only.
     pub(super) fn take(&mut self, into: &mut VecDeque<Chunk>) {
         self.seal();
+        self.settle_front();
         if into.is_empty() && self.sealed.len() <= tuning::WRITE_SLICES_MAX {
             std::mem::swap(into, &mut self.sealed);
             self.sealed_octets = 0;
@@ -396,6 +432,7 @@ impl Chunks {
 
     /// Puts chunks that were taken back in front of all others.
     pub(super) fn put_back(&mut self, mut chunks: VecDeque<Chunk>) {
+        self.settle_front();
         for chunk in &chunks {
             let octets = chunk.octets().len();
             self.sealed_octets += octets;

@@ -63,22 +63,36 @@ struct Timer {
 impl Draft {
     /// The writing end of `lane`.
     pub fn new(lane: Arc<Lane>) -> Draft {
-        let way = match () {
-            () if lane.takes_drafts() => Way::Framed,
-            () if lane.may_be_held_back() => Way::Held,
-            () => Way::Direct,
-        };
-        let timing = lane.timing().filter(|_| way == Way::Framed);
-        Draft {
+        let mut draft = Draft {
             framed: Chunks::default(),
             held: VecDeque::new(),
             credit: 0,
             withheld: 0,
-            way,
+            way: Way::Direct,
             marks: Vec::new(),
-            timer: timing.map(|timing| Box::new(Timer::new(timing))),
+            timer: None,
             lane,
+        };
+        draft.renew();
+        draft
+    }
+
+    /// What the lane is limited by was changed, or how it is timed.
+    pub fn renew(&mut self) {
+        self.publish();
+        let lane = &self.lane;
+        self.way = match () {
+            () if lane.takes_drafts() => Way::Framed,
+            () if lane.may_be_held_back() => Way::Held,
+            () => Way::Direct,
+        };
+        let timing = lane.timing().filter(|_| self.way != Way::Direct);
+        if timing.is_some() {
+            lane.leave_marks();
         }
+        self.timer = timing.map(|timing| Box::new(Timer::new(timing)));
+        self.credit = 0;
+        self.grant(0);
     }
 
     /// The lane behind it.
@@ -273,7 +287,7 @@ impl Draft {
             self.ask(wait)?;
         }
         if let (0, Some(timer)) = (self.credit, &mut self.timer) {
-            let number = self.framed.messages() + 1;
+            let number = self.framed.messages() + self.held.len() as u64 + 1;
             self.marks.push((number, timer.timing.clock.now()));
             timer.before = timer.gaps.next();
             self.grant(self.withheld);
@@ -290,18 +304,19 @@ impl Draft {
         };
         self.held.push_back(message);
         self.credit -= 1;
-        let ring_reader = (!may_hold || self.credit == 0) && self.hand_over(true);
+        let spent = self.credit + self.withheld == 0;
+        let ring_reader = (!may_hold || spent) && self.hand_over(true);
         Accepted {
             ring_reader,
             octets: 0,
             first: false,
-            full: self.credit == 0,
+            full: self.credit + self.withheld == 0,
         }
     }
 
     /// Hands what is held to the lane. Answers whether the reader must be rung.
     fn hand_over(&mut self, rings: bool) -> bool {
-        let (credit, ring) = self.lane.take_held(&mut self.held, rings);
+        let (credit, ring) = self.lane.take_held(&mut self.held, &mut self.marks, rings);
         self.grant(credit);
         ring
     }

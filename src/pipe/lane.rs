@@ -16,11 +16,13 @@
 //! knows nobody: bells are its callers' business.
 
 mod account;
+mod limits;
 mod queue;
 
 use std::collections::VecDeque;
 
 pub(super) use self::account::Mark;
+pub use self::limits::Limits;
 use self::queue::{Inner, Queue};
 use super::{Accepted, Outbox, Refused, Store, chunks::Chunks};
 use crate::base::{
@@ -60,6 +62,7 @@ impl Lane {
             hwm: hwm as u64,
             lowered: false,
             conflate,
+            limits: None,
             written: 0,
             taken: 0,
             credited: 0,
@@ -93,7 +96,7 @@ impl Lane {
     #[inline]
     pub fn push(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         let mut inner = self.inner.lock();
-        inner.admit(true)?;
+        inner.admit(head, message, true)?;
         Ok(self.rings(inner.accept(head, message)))
     }
 
@@ -102,7 +105,7 @@ impl Lane {
     #[inline]
     pub fn push_or_drop(&self, head: &[Frame], message: &Message) -> Result<Accepted, Refused> {
         let mut inner = self.inner.lock();
-        inner.admit(false)?;
+        inner.admit(head, message, false)?;
         Ok(self.rings(inner.accept(head, message)))
     }
 
@@ -126,7 +129,7 @@ impl Lane {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         if !marks.is_empty() {
-            inner.adopt_marks(marks, inner.written);
+            inner.adopt_marks(marks, inner.place(inner.written));
         }
         let Queue::Octets { chunks, .. } = &mut inner.queue else {
             unreachable!("messages are not framed")
@@ -163,8 +166,17 @@ impl Lane {
     /// Takes in the messages that a [`Draft`](super::Draft) has held back, within the room it was
     /// told of. Answers how many messages more it takes, and whether the reader must be rung; not
     /// if it is not to know (`rings`).
-    pub(super) fn take_held(&self, held: &mut VecDeque<Message>, rings: bool) -> (u64, bool) {
+    pub(super) fn take_held(
+        &self,
+        held: &mut VecDeque<Message>,
+        marks: &mut Vec<Mark>,
+        rings: bool,
+    ) -> (u64, bool) {
         let mut inner = self.inner.lock();
+        if !marks.is_empty() {
+            let before = inner.place(inner.written);
+            inner.adopt_marks(marks, before);
+        }
         self.writer_holds.store(false, Ordering::Relaxed);
         let ring = inner.take_in(held) && rings && self.quench();
         // A reader that is gone is noticed by the next message.
@@ -173,9 +185,9 @@ impl Lane {
     }
 
     /// The writer is about to hold messages back. Answers whether it may: not while the reader
-    /// waits for them, nor if they are timed from when they come here.
+    /// waits for them.
     pub(super) fn begin_to_hold(&self) -> bool {
-        if self.does_reader_wait() || self.inner.lock().times.is_some() {
+        if self.does_reader_wait() {
             return false;
         }
         self.writer_holds.store(true, Ordering::Relaxed);
@@ -212,7 +224,9 @@ impl Lane {
         }
         let room = inner.room();
         inner.writer_waits |= room == 0;
-        usize::try_from(room).unwrap_or(usize::MAX)
+        // How large the next one is shows when it is here.
+        let most = if inner.limits.is_some() { 1 } else { u64::MAX };
+        usize::try_from(room.min(most)).unwrap_or(usize::MAX)
     }
 
     /// Is it at its mark? If so, and `wait` is set, the writer will be rung.
@@ -281,7 +295,10 @@ impl Lane {
             fence(Ordering::SeqCst);
             return false;
         }
-        if window.is_empty() {
+        if inner.limits.is_some_and(|limits| limits.keep_newest) {
+            // The others may yet give way to newer ones.
+            window.extend(queue.pop_front());
+        } else if window.is_empty() {
             std::mem::swap(queue, window);
         } else {
             window.append(queue);
@@ -378,7 +395,7 @@ impl Lane {
         inner.taken += u64::from(cut);
         inner.lost += u64::from(cut);
         if cut {
-            inner.forget_mark(inner.taken);
+            inner.forget_mark(inner.place(inner.taken));
         }
         let Queue::Octets {
             chunks,
@@ -439,13 +456,16 @@ impl Lane {
     /// May a [`Draft`](super::Draft) frame messages before they come here?
     pub(super) fn takes_drafts(&self) -> bool {
         let inner = self.inner.lock();
-        !inner.conflate && !inner.raw && matches!(inner.queue, Queue::Octets { .. })
+        !inner.conflate
+            && !inner.raw
+            && inner.limits.is_none()
+            && matches!(inner.queue, Queue::Octets { .. })
     }
 
     /// May messages be held back by a [`Draft`](super::Draft) while the reader has others?
     pub(super) fn may_be_held_back(&self) -> bool {
         let inner = self.inner.lock();
-        !inner.conflate && matches!(inner.queue, Queue::Messages(_))
+        !inner.conflate && inner.limits.is_none() && matches!(inner.queue, Queue::Messages(_))
     }
 
     /// Is the writer done, and nothing left to read?

@@ -20,7 +20,7 @@ pub mod writer;
 
 pub use answers::{Accepted, Refused, Store};
 pub use draft::Draft;
-pub use lane::Lane;
+pub use lane::{Lane, Limits};
 pub use outbox::Outbox;
 pub use timing::Timing;
 pub use window::Window;

@@ -20,6 +20,8 @@ pub struct Window {
     /// The pop at which credit is due.
     credit_at: u64,
     step: u64,
+    /// Each message that is taken is reported, and its octets.
+    limited: bool,
     /// The pops that are timed, and when these messages came.
     due: VecDeque<Mark>,
     /// When the last message was popped, if it was timed.
@@ -29,7 +31,7 @@ pub struct Window {
 impl Window {
     /// The reading end of `lane`.
     pub fn new(lane: Arc<Lane>) -> Window {
-        let step = lane.step();
+        let (step, limited) = (lane.step(), lane.is_limited());
         Window {
             lane,
             messages: VecDeque::new(),
@@ -37,6 +39,7 @@ impl Window {
             until_due: step,
             credit_at: step,
             step,
+            limited,
             due: VecDeque::new(),
             timed_at: None,
         }
@@ -79,7 +82,7 @@ impl Window {
         self.popped += 1;
         self.until_due -= 1;
         self.timed_at = None;
-        let mut ring = self.until_due == 0 && self.settle_due();
+        let mut ring = self.until_due == 0 && self.settle_due(&message);
         if self.messages.is_empty() {
             // The writer's counters are to be right once all is read; its credit is not due.
             ring |= self.lane.note_taken(self.popped, true);
@@ -94,7 +97,7 @@ impl Window {
 
     /// Something is due with the message just popped: credit, or its time. Answers whether the
     /// lane's writer must be rung.
-    fn settle_due(&mut self) -> bool {
+    fn settle_due(&mut self, message: &Message) -> bool {
         if let Some(&(pop, arrived)) = self.due.front() {
             if pop == self.popped {
                 self.due.pop_front();
@@ -104,7 +107,10 @@ impl Window {
         let mut ring = false;
         if self.popped == self.credit_at {
             self.credit_at += self.step;
-            ring = self.lane.credit(self.popped);
+            ring = match self.limited {
+                true => self.lane.credit_one(self.popped, message.octets() as u64),
+                false => self.lane.credit(self.popped),
+            };
         }
         self.count_down();
         ring
@@ -125,6 +131,14 @@ impl Window {
             self.count_down();
         }
         filled
+    }
+
+    /// The lane's mark or limits were changed.
+    pub fn renew(&mut self) {
+        self.step = self.lane.step();
+        self.limited = self.lane.is_limited();
+        self.credit_at = self.popped + self.step;
+        self.count_down();
     }
 
     /// Is there a message? If not, the lane's writer will ring.

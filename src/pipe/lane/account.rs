@@ -1,7 +1,7 @@
 //! What a lane has counted, and how long its messages have waited.
 //!
-//! A message that is timed has a number: it is the so-manieth that the lane accepted. One in a
-//! lane of octets has left once as many are done with. In a lane of messages the reader is told at
+//! A message that is timed has a place: it is the so-manieth that the lane accepted and did not
+//! replace by a newer one. One in a lane of octets has left once as many have. In a lane of messages the reader is told at
 //! which of its pops it comes, counted back from the end of the queue; so neither is misled by
 //! messages that were dropped before.
 
@@ -13,7 +13,7 @@ use crate::{
     pipe::timing::{Gaps, Timing},
 };
 
-/// A message that is timed: its number, or the reader's pop that gives it; and when it came.
+/// A message that is timed: its place, or the reader's pop that gives it; and when it came.
 pub(in crate::pipe) type Mark = (u64, Time);
 
 /// The times of a lane.
@@ -50,6 +50,11 @@ impl Lane {
             marks: VecDeque::new(),
             waits: Histogram::new(),
         }));
+    }
+
+    /// A draft decides which of its messages are timed.
+    pub(in crate::pipe) fn leave_marks(&self) {
+        self.inner.lock().next_timed = u64::MAX;
     }
 
     /// How its messages are timed, if they are.
@@ -107,7 +112,9 @@ impl Inner {
         while self.next_timed <= self.written {
             // With conflation only the last one is still here.
             if !self.conflate || self.next_timed == self.written {
-                times.marks.push_back((self.next_timed, now));
+                times
+                    .marks
+                    .push_back((self.next_timed - self.replaced, now));
             }
             self.next_timed += times.gaps.next();
         }
@@ -130,7 +137,7 @@ impl Inner {
         let Some(times) = &mut self.times else { return };
         let mut now = None;
         while let Some(&(number, at)) = times.marks.front() {
-            if number > self.taken {
+            if number > self.taken - self.replaced {
                 break;
             }
             times.marks.pop_front();
@@ -146,6 +153,21 @@ impl Inner {
         }
     }
 
+    /// The message at `place` is replaced: those behind it move up.
+    pub(super) fn forget_place(&mut self, place: u64) {
+        self.forget_mark(place);
+        if let Some(times) = &mut self.times {
+            for mark in times.marks.iter_mut().filter(|mark| mark.0 > place) {
+                mark.0 -= 1;
+            }
+        }
+    }
+
+    /// The place of the message that was accepted as the so-manieth, or done with.
+    pub(super) fn place(&self, number: u64) -> u64 {
+        number - self.replaced
+    }
+
     /// None of those that are timed will be delivered, or it is not known any more which.
     pub(super) fn forget_marks(&mut self) {
         if let Some(times) = &mut self.times {
@@ -153,13 +175,22 @@ impl Inner {
         }
     }
 
-    /// All messages were moved into a window that now holds `held`, after `popped` were taken
-    /// from it: tells it which of its pops are timed.
+    /// Messages were moved into a window that now holds `held`, after `popped` were taken from it:
+    /// tells it which of its pops are timed.
     pub(super) fn hand_marks(&mut self, due: &mut VecDeque<Mark>, popped: u64, held: usize) {
-        if let Some(times) = &mut self.times {
-            let last = popped + held as u64;
-            let marks = times.marks.drain(..);
-            due.extend(marks.map(|(number, at)| (last - (self.written - number), at)));
+        let (last, all) = (popped + held as u64, self.place(self.written));
+        let Queue::Messages(queue) = &self.queue else {
+            return;
+        };
+        let still_here = queue.len() as u64;
+        let Some(times) = &mut self.times else { return };
+        while let Some(&(place, at)) = times.marks.front() {
+            let behind = all - place;
+            if behind < still_here {
+                break;
+            }
+            times.marks.pop_front();
+            due.push_back((last - (behind - still_here), at));
         }
     }
 }

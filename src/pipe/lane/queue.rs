@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::account::Times;
+use super::{account::Times, limits::Limits};
 use crate::{
     base::{
         message::{Frame, Message},
@@ -19,6 +19,8 @@ pub(super) struct Inner {
     pub(super) hwm: u64,
     pub(super) lowered: bool,
     pub(super) conflate: bool,
+    /// Besides the mark in messages; none as a rule.
+    pub(super) limits: Option<Limits>,
     /// Messages accepted, ever.
     pub(super) written: u64,
     /// Messages the reader has done with, ever.
@@ -31,7 +33,7 @@ pub(super) struct Inner {
     pub(super) octets: u64,
     /// Frames beyond one a message.
     pub(super) frames_beyond: u64,
-    /// Octets framed, and not yet written.
+    /// Octets framed, and not yet written; of messages as they are, where octets are limited.
     pub(super) waiting: u64,
     pub(super) refused: u64,
     pub(super) dropped: u64,
@@ -61,10 +63,11 @@ impl Inner {
         let count = batch.len() as u64;
         self.written += count;
         let more = &mut self.frames_beyond;
-        self.octets += batch
+        let octets = batch
             .iter()
             .map(|message| measure(message, more))
             .sum::<u64>();
+        self.octets += octets;
         if self.reader_gone {
             self.dropped += count;
             self.taken += count;
@@ -86,6 +89,9 @@ impl Inner {
             Queue::Messages(queue) => queue.append(batch),
             Queue::Octets { .. } => unreachable!("octets are framed"),
         }
+        if self.limits.is_some() {
+            self.waiting += octets;
+        }
         if self.written >= self.next_timed {
             self.mark_last();
         }
@@ -98,6 +104,14 @@ impl Inner {
 
     /// How many messages more fit.
     pub(super) fn room(&self) -> u64 {
+        if let Some(limits) = self.limits {
+            if limits.keep_newest {
+                return u64::MAX;
+            }
+            if limits.is_full(self.waiting) {
+                return 0;
+            }
+        }
         if self.hwm == 0 || self.conflate {
             return u64::MAX;
         }
@@ -105,6 +119,9 @@ impl Inner {
     }
 
     pub(super) fn step(&self) -> u64 {
+        if self.limits.is_some() {
+            return 1;
+        }
         self.hwm.div_ceil(2)
     }
 
@@ -114,11 +131,20 @@ impl Inner {
 
     /// Is a message taken in? If not, the writer waits for room, or the message is gone.
     #[inline]
-    pub(super) fn admit(&mut self, waits: bool) -> Result<(), Refused> {
+    pub(super) fn admit(
+        &mut self,
+        head: &[Frame],
+        message: &Message,
+        waits: bool,
+    ) -> Result<(), Refused> {
         if self.reader_gone {
             return Err(Refused::Closed);
         }
-        if self.is_full() {
+        let fits = match self.limits {
+            Some(limits) => self.make_room(limits, head, message),
+            None => true,
+        };
+        if !fits || self.is_full() {
             self.writer_waits |= waits;
             self.refused += u64::from(!waits);
             return Err(Refused::Full);
@@ -152,7 +178,11 @@ impl Inner {
     #[inline]
     pub(super) fn accept_whole(&mut self, message: Message) -> Accepted {
         self.make_way();
-        self.octets += measure(&message, &mut self.frames_beyond);
+        let octets = measure(&message, &mut self.frames_beyond);
+        self.octets += octets;
+        if self.limits.is_some() {
+            self.waiting += octets;
+        }
         let Queue::Messages(queue) = &mut self.queue else {
             unreachable!("octets are framed one by one")
         };
@@ -186,7 +216,11 @@ impl Inner {
     pub(super) fn clear(&mut self) -> u64 {
         self.forget_marks();
         match &mut self.queue {
-            Queue::Messages(queue) => queue.drain(..).count() as u64,
+            Queue::Messages(queue) => {
+                let octets = queue.iter().map(|it| it.octets() as u64).sum::<u64>();
+                self.waiting = self.waiting.saturating_sub(octets);
+                queue.drain(..).count() as u64
+            }
             Queue::Octets { chunks, .. } => {
                 self.waiting = self.waiting.saturating_sub(chunks.octets() as u64);
                 chunks.clear()
@@ -208,7 +242,8 @@ impl Inner {
         if step > 0 {
             self.credited = self.taken - self.taken % step;
         }
-        let ring = self.writer_waits && !self.is_full();
+        let low = |limits: Limits| limits.is_low(self.waiting);
+        let ring = self.writer_waits && !self.is_full() && self.limits.is_none_or(low);
         self.writer_waits &= !ring;
         ring
     }
