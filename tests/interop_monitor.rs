@@ -10,14 +10,16 @@ mod common;
 mod interop;
 
 use std::{
+    cell::RefCell,
     io::{Read, Write},
     net::TcpListener,
     os::unix::net::UnixStream,
+    thread,
 };
 
 use common::raw::{Raw, command, frame, greeting, ready};
 use hubless::{
-    Endpoint, Monitor, Pull,
+    Context, Endpoint, Monitor, Pull, Rep,
     internals::{
         base::options::Options,
         reactor::metal::{Address, Metal},
@@ -29,23 +31,32 @@ use interop::{LIMIT, Peer, Theirs};
 /// A PULL that is watched.
 enum Watched<'a> {
     Theirs(Theirs<'a>),
-    Ours(Pull, Monitor),
+    /// With what was told beyond what was asked for.
+    Ours(Pull, Monitor, RefCell<Vec<String>>),
 }
 
 impl<'a> Watched<'a> {
     /// One of each, which are told the same: options of libzmq's, by name.
     fn both(peer: &'a Peer, options: &[(&str, i32)]) -> [Watched<'a>; 2] {
+        Watched::both_in(&Context::new(), peer, options)
+    }
+
+    /// As `both`, ours in this context.
+    fn both_in(context: &Context, peer: &'a Peer, options: &[(&str, i32)]) -> [Watched<'a>; 2] {
         let all = [&[("RECONNECT_IVL", 20), ("RECONNECT_IVL_MAX", 0)], options].concat();
         let texts: Vec<_> = all.iter().map(|(k, v)| (*k, v.to_string())).collect();
         let texts: Vec<_> = texts.iter().map(|(k, v)| (*k, &**v)).collect();
         let theirs = peer.socket("PULL", &texts);
         theirs.monitor();
-        let ours = Pull::new().expect("a PULL");
+        let ours = Pull::builder().context(context).build().expect("a PULL");
         for (name, value) in all {
             ours.set_option(name, value).expect(name);
         }
         let events = ours.monitor();
-        [Watched::Theirs(theirs), Watched::Ours(ours, events)]
+        [
+            Watched::Theirs(theirs),
+            Watched::Ours(ours, events, RefCell::default()),
+        ]
     }
 
     fn bind(&self) -> String {
@@ -55,7 +66,7 @@ impl<'a> Watched<'a> {
     fn bind_to(&self, at: &str) -> String {
         match self {
             Watched::Theirs(socket) => socket.bind(at),
-            Watched::Ours(socket, _) => socket.bind(at).expect("to bind").to_string(),
+            Watched::Ours(socket, ..) => socket.bind(at).expect("to bind").to_string(),
         }
     }
 
@@ -64,7 +75,7 @@ impl<'a> Watched<'a> {
             Watched::Theirs(socket) => {
                 socket.ask("bind_in_vain", &format!(r#""endpoint":"{at}""#));
             }
-            Watched::Ours(socket, _) => {
+            Watched::Ours(socket, ..) => {
                 socket.bind(at).expect_err("it is taken");
             }
         }
@@ -75,7 +86,7 @@ impl<'a> Watched<'a> {
             Watched::Theirs(socket) => {
                 socket.ask("unbind", &format!(r#""endpoint":"{at}""#));
             }
-            Watched::Ours(socket, _) => socket.unbind(at).expect("it is bound"),
+            Watched::Ours(socket, ..) => socket.unbind(at).expect("it is bound"),
         }
     }
 
@@ -84,14 +95,14 @@ impl<'a> Watched<'a> {
             Watched::Theirs(socket) => {
                 socket.ask("disconnect", &format!(r#""endpoint":"{at}""#));
             }
-            Watched::Ours(socket, _) => socket.disconnect(at).expect("it is connected"),
+            Watched::Ours(socket, ..) => socket.disconnect(at).expect("it is connected"),
         }
     }
 
     fn connect(&self, at: &str) {
         match self {
             Watched::Theirs(socket) => socket.connect(at),
-            Watched::Ours(socket, _) => {
+            Watched::Ours(socket, ..) => {
                 socket.connect(at).expect("to connect");
             }
         }
@@ -110,14 +121,14 @@ impl<'a> Watched<'a> {
                 };
                 events.split(' ').map(pair).collect()
             }
-            Watched::Ours(_, events) => {
-                let mut told = Vec::new();
+            Watched::Ours(_, events, beyond) => {
+                let mut told = beyond.take();
                 while told.len() < count {
                     let event = events.recv_timeout(LIMIT).expect("an event");
                     told.extend(event.libzmq().into_iter().map(|(n, v)| word(n.into(), v)));
                 }
                 // Theirs lets who refused it close the connection, ours closes it at once.
-                told.truncate(count);
+                *beyond.borrow_mut() = told.split_off(count);
                 told
             }
         }
@@ -135,6 +146,7 @@ fn word(number: u32, value: u32) -> String {
         0x0008 => "LISTENING",
         0x0010 => return format!("BIND_FAILED {value}"),
         0x0020 => "ACCEPTED",
+        0x0040 => "ACCEPT_FAILED",
         0x0080 => "CLOSED",
         0x0200 => "DISCONNECTED",
         0x0800 => "HANDSHAKE_FAILED_NO_DETAIL",
@@ -468,4 +480,94 @@ fn within_the_process_nothing_is_told() {
         watched.bind();
         assert_eq!(watched.told(1), ["LISTENING"]);
     }
+}
+
+/// A client shows a name and a password, and whoever is asked gives `reply`; what is told after
+/// ACCEPTED.
+fn asked(scene: &str, reply: Option<[&str; 6]>, expected: &[&str]) {
+    let expected = [&["LISTENING", "ACCEPTED"], expected].concat();
+    let (peer, context) = (Peer::start(), Context::new());
+    if let Some(reply) = reply {
+        let frames = interop::hex_list(&reply);
+        let command = format!(r#"{{"do":"answer_zap","reply":{frames}}}"#);
+        peer.begin(&command).get();
+        let handler = Rep::builder().context(&context).build().expect("a REP");
+        handler.bind("inproc://zeromq.zap.01").expect("to bind");
+        let reply = reply.map(String::from);
+        // It waits until the program ends.
+        thread::spawn(move || {
+            while let Ok((_, responder)) = handler.recv() {
+                responder.reply(reply.to_vec());
+            }
+        });
+    }
+    for watched in Watched::both_in(&context, &peer, &[("PLAIN_SERVER", 1)]) {
+        let mut raw = connected(&watched.bind());
+        let mut plain = greeting();
+        plain[12..17].copy_from_slice(b"PLAIN");
+        raw.write(&plain);
+        raw.write(&command("HELLO", b"\x03joe\x0bopen sesame"));
+        let told = match reply.map(|reply| reply[2]) {
+            // It is said why, and heard before this side leaves.
+            Some("400" | "500") => {
+                raw.stream.read_exact(&mut [0; 64]).expect("a greeting");
+                raw.read().expect("an ERROR");
+                0
+            }
+            _ => {
+                assert_eq!(watched.told(3), expected[..3], "{scene}");
+                3
+            }
+        };
+        drop(raw);
+        let rest = &expected[told..];
+        assert_eq!(watched.told(rest.len()), rest, "{scene}");
+    }
+}
+
+#[test]
+fn those_who_are_asked_refuse() {
+    let refused = |status| ["1.0", "1", status, "no", "", ""];
+    for (status, event) in [
+        ("300", "HANDSHAKE_FAILED_AUTH 300"),
+        ("400", "HANDSHAKE_FAILED_AUTH 400"),
+        ("500", "HANDSHAKE_FAILED_AUTH 500"),
+    ] {
+        asked(status, Some(refused(status)), &[event, LOST]);
+    }
+}
+
+#[test]
+fn those_who_are_asked_talk_nonsense() {
+    let nonsense = |code: u32, reply: [&'static str; 6]| {
+        let event = format!("HANDSHAKE_FAILED_PROTOCOL {:#x}", 0x2000_0000 + code);
+        asked(&event, Some(reply), &[&event, LOST]);
+    };
+    nonsense(2, ["1.0", "7", "200", "OK", "joe", ""]);
+    nonsense(3, ["9.9", "1", "200", "OK", "joe", ""]);
+    nonsense(4, ["1.0", "1", "999", "OK", "joe", ""]);
+    nonsense(5, ["1.0", "1", "200", "OK", "joe", "\x05abc"]);
+}
+
+#[test]
+fn nobody_is_there_to_be_asked() {
+    asked("nobody", None, &[FAILED, LOST]);
+}
+
+#[test]
+fn a_network_that_is_not_let_in() {
+    let expected = ["LISTENING", "ACCEPT_FAILED"];
+    compare("a stranger", &[], &expected, |watched| {
+        let network = "10.0.0.0/8";
+        match watched {
+            Watched::Theirs(socket) => {
+                socket.ask("accept_from", &format!(r#""network":"{network}""#));
+            }
+            Watched::Ours(socket, ..) => {
+                let set = socket.set_option("TCP_ACCEPT_FILTER", network);
+                set.expect("a network");
+            }
+        }
+        connected(&watched.bind())
+    });
 }
