@@ -90,6 +90,8 @@ pub struct Proxy {
     backend: Arc<Owner>,
     capture: Option<Arc<Owner>>,
     shared: Arc<Shared>,
+    /// A signal ends it.
+    hears: bool,
 }
 
 impl Proxy {
@@ -100,6 +102,7 @@ impl Proxy {
             backend: Arc::clone(backend.owner()),
             capture: None,
             shared: Arc::default(),
+            hears: false,
         }
     }
 
@@ -114,6 +117,7 @@ impl Proxy {
             backend,
             capture,
             shared: Arc::default(),
+            hears: true,
         }
     }
 
@@ -140,6 +144,7 @@ impl Proxy {
             backend,
             capture,
             shared,
+            hears,
         } = &self;
         let front = &*frontend.socket;
         let back = &*backend.socket;
@@ -164,7 +169,7 @@ impl Proxy {
         // Whichever is on the network is driven by this thread, the other one by the reactor.
         let home = if front.is_on_network() { front } else { back };
         // It has no deadline; and one who is interrupted ends as one who is ready.
-        let _ = home.block_on(None, true, |waker| passing.poll(waker));
+        let _ = home.block_hearing(None, true, *hears, |waker| passing.poll(waker));
         drop(passing);
         shared.end();
         shared.stats()

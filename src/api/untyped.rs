@@ -316,6 +316,23 @@ impl Socket {
         }
     }
 
+    /// The next message, if it has been read already: for those who wait if not. What takes
+    /// turns mostly has to wait, and is not even looked for.
+    ///
+    /// # Errors
+    /// As [`try_recv`](Socket::try_recv).
+    #[inline]
+    pub fn recv_read(&self) -> Result<Message, RecvError> {
+        if let Some(message) = self.owner.socket.recv_plain() {
+            return Ok(message);
+        }
+        if self.socket_type().is_lock_step() {
+            return Err(RecvError::Empty);
+        }
+        let received = self.owner.socket.recv_now()?;
+        Ok(self.shape(received))
+    }
+
     /// The next message, if it is here.
     ///
     /// # Errors
@@ -486,7 +503,8 @@ impl Socket {
         self.owner.socket.stats()
     }
 
-    /// A proxy between this socket and another: see [`Proxy`].
+    /// A proxy between this socket and another, whatever their types: see [`Proxy`]. A signal that
+    /// comes while it waits ends it.
     pub fn proxy(&self, backend: &Socket, capture: Option<&Socket>) -> Proxy {
         let owner = |socket: &Socket| Arc::clone(&socket.owner);
         Proxy::between(owner(self), owner(backend), capture.map(owner))

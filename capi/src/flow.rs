@@ -1,0 +1,345 @@
+//! Sending and receiving, part by part.
+//!
+//! A message is whole or not at all: its parts are kept until the last one is said, but whether
+//! there is room for it is judged at the first. Who has to wait does so outside of the slot, so
+//! that other calls on the same socket go on.
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use hubless::{ErrorKind, Frame, Message, PeerInfo, RecvError, SendError};
+
+use crate::{
+    entry::{guarded, octets},
+    errno::Errno,
+    message::{self, Part},
+    slots::Taken,
+    socket::{Face, enter},
+};
+
+/// Do not wait.
+pub(crate) const DONTWAIT: c_int = 1;
+/// More parts follow.
+pub(crate) const SNDMORE: c_int = 2;
+
+/// Says one part. One that is refused comes back.
+///
+/// # Safety
+/// `handle` is NULL, or a handle of ours.
+#[inline]
+pub(crate) unsafe fn say(
+    handle: *mut c_void,
+    part: Frame,
+    flags: c_int,
+) -> Result<(), (Frame, Errno)> {
+    // SAFETY: the same as ours.
+    let face = match unsafe { enter(handle) } {
+        Ok(face) => face,
+        Err(errno) => return Err((part, errno)),
+    };
+    if flags & SNDMORE != 0 || !face.said.is_empty() {
+        // SAFETY: the same as ours.
+        return unsafe { say_of_several(handle, face, part, flags) };
+    }
+    if !face.kind.sends() {
+        return Err((part, Errno::ENOTSUP));
+    }
+    match face.socket.try_send(part) {
+        Ok(()) => Ok(()),
+        Err(refused) => wait_for_room(face, refused, flags).map_err(|refused| {
+            let errno = Errno::from(refused.kind());
+            (last_of(refused.into_message()).1, errno)
+        }),
+    }
+}
+
+/// # Safety
+/// As [`say`].
+unsafe fn say_of_several(
+    handle: *mut c_void,
+    mut face: Taken<Face>,
+    part: Frame,
+    flags: c_int,
+) -> Result<(), (Frame, Errno)> {
+    if !face.kind.sends() {
+        return Err((part, Errno::ENOTSUP));
+    }
+    if face.said.is_empty() {
+        let mut admitted = face.socket.try_admit(&part);
+        if flags & DONTWAIT == 0 && admitted == Err(ErrorKind::Full) {
+            let socket = face.socket.clone();
+            drop(face);
+            admitted = socket.admit(&part);
+            // SAFETY: the same as ours.
+            face = match unsafe { enter(handle) } {
+                Ok(face) => face,
+                Err(errno) => return Err((part, errno)),
+            };
+        }
+        if let Err(kind) = admitted {
+            if let Some(edge) = &face.edge {
+                edge.lower();
+            }
+            return Err((part, kind.into()));
+        }
+    }
+    face.said.push(part);
+    if flags & SNDMORE != 0 {
+        return Ok(());
+    }
+    let message = Message::from(std::mem::take(&mut face.said));
+    let refused = match face.socket.try_send(message) {
+        Ok(()) => return Ok(()),
+        Err(refused) => refused,
+    };
+    match wait_for_room(face, refused, flags) {
+        // Whom it was for has gone since the first part was admitted.
+        Ok(()) | Err(SendError::Unroutable(_)) => Ok(()),
+        Err(refused) => {
+            let errno = Errno::from(refused.kind());
+            let (rest, last) = last_of(refused.into_message());
+            // SAFETY: the same as ours.
+            if let Ok(mut face) = unsafe { enter(handle) } {
+                face.said = rest;
+            }
+            Err((last, errno))
+        }
+    }
+}
+
+/// Sends what there was no room for, if it may wait.
+fn wait_for_room(face: Taken<Face>, refused: SendError, flags: c_int) -> Result<(), SendError> {
+    match refused {
+        SendError::Full(message) if flags & DONTWAIT == 0 => {
+            let socket = face.socket.clone();
+            drop(face);
+            socket.send(message)
+        }
+        refused => {
+            if let Some(edge) = &face.edge {
+                edge.lower();
+            }
+            Err(refused)
+        }
+    }
+}
+
+/// A message as the parts before the last, and the last.
+fn last_of(message: Message) -> (Vec<Frame>, Frame) {
+    let mut frames = message.into_frames();
+    let last = frames.pop().unwrap_or_default();
+    (frames, last)
+}
+
+/// One part that was received.
+pub(crate) struct Heard {
+    pub(crate) part: Frame,
+    pub(crate) more: bool,
+    pub(crate) sender: Option<Arc<PeerInfo>>,
+}
+
+/// Receives one part.
+///
+/// # Safety
+/// `handle` is NULL, or a handle of ours.
+#[inline]
+pub(crate) unsafe fn hear(handle: *mut c_void, flags: c_int) -> Result<Heard, Errno> {
+    // SAFETY: the same as ours.
+    let mut face = unsafe { enter(handle) }?;
+    if face.more {
+        return Ok(next_part(&mut face));
+    }
+    if !face.kind.receives() {
+        return Err(Errno::ENOTSUP);
+    }
+    let received = match flags & DONTWAIT {
+        0 => face.socket.recv_read_from(),
+        _ => face.socket.try_recv_from(),
+    };
+    let (message, sender) = match received {
+        Ok(received) => received,
+        Err(RecvError::Empty) if flags & DONTWAIT == 0 => {
+            let socket = face.socket.clone();
+            drop(face);
+            let received = socket.recv_from()?;
+            // SAFETY: the same as ours.
+            face = unsafe { enter(handle) }?;
+            received
+        }
+        Err(error) => {
+            if let Some(edge) = &face.edge {
+                edge.lower();
+            }
+            return Err(error.into());
+        }
+    };
+    if let Some(edge) = &face.edge {
+        edge.received();
+    }
+    Ok(match message.into_single() {
+        Ok(part) => Heard {
+            part,
+            more: false,
+            sender,
+        },
+        Err(several) => {
+            face.heard = several.into_frames().into_iter();
+            face.sender = sender;
+            next_part(&mut face)
+        }
+    })
+}
+
+fn next_part(face: &mut Face) -> Heard {
+    let part = face.heard.next().unwrap_or_default();
+    face.more = !face.heard.as_slice().is_empty();
+    let sender = match face.more {
+        true => face.sender.clone(),
+        false => face.sender.take(),
+    };
+    Heard {
+        part,
+        more: face.more,
+        sender,
+    }
+}
+
+/// A size as C has it.
+fn size(octets: usize) -> c_int {
+    c_int::try_from(octets).unwrap_or(c_int::MAX)
+}
+
+/// Says one part, a copy of these octets. Answers how many they are.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours; `size` octets at `data` can be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_send(
+    socket: *mut c_void,
+    data: *const c_void,
+    len: usize,
+    flags: c_int,
+) -> c_int {
+    guarded(-1, || {
+        if data.is_null() && len > 0 {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: the same as ours.
+        let part = Frame::copy_from(unsafe { octets(data, len) });
+        // SAFETY: the same as ours.
+        match unsafe { say(socket, part, flags) } {
+            Ok(()) => Ok(size(len)),
+            Err((_, errno)) => Err(errno),
+        }
+    })
+}
+
+/// As [`zmq_send`], without a copy: the octets stay for ever.
+///
+/// # Safety
+/// The same, and they do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_send_const(
+    socket: *mut c_void,
+    data: *const c_void,
+    len: usize,
+    flags: c_int,
+) -> c_int {
+    guarded(-1, || {
+        if data.is_null() && len > 0 {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: the same as ours.
+        let part: Bytes = unsafe { message::constant(data, len) };
+        // SAFETY: the same as ours.
+        match unsafe { say(socket, part.into(), flags) } {
+            Ok(()) => Ok(size(len)),
+            Err((_, errno)) => Err(errno),
+        }
+    })
+}
+
+/// Says one part; the message is empty then. Answers how many octets it had.
+///
+/// # Safety
+/// `part` is NULL, or points to a message; `socket` is NULL, or a handle of ours.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_send(part: *mut Part, socket: *mut c_void, flags: c_int) -> c_int {
+    guarded(-1, || {
+        // SAFETY: the same as ours.
+        let part = unsafe { Part::at(part) }?;
+        let len = part.len();
+        // SAFETY: the same as ours.
+        match unsafe { say(socket, part.take(), flags) } {
+            Ok(()) => Ok(size(len)),
+            Err((refused, errno)) => {
+                part.put(refused, false, None);
+                Err(errno)
+            }
+        }
+    })
+}
+
+/// As [`zmq_msg_send`].
+///
+/// # Safety
+/// The same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_sendmsg(socket: *mut c_void, part: *mut Part, flags: c_int) -> c_int {
+    // SAFETY: the same as ours.
+    unsafe { zmq_msg_send(part, socket, flags) }
+}
+
+/// Receives one part into so much room; what does not fit is gone. Answers how many octets it had.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours; `len` octets at `data` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_recv(
+    socket: *mut c_void,
+    data: *mut c_void,
+    len: usize,
+    flags: c_int,
+) -> c_int {
+    guarded(-1, || {
+        // SAFETY: the same as ours.
+        let part = unsafe { hear(socket, flags) }?.part;
+        let fits = len.min(part.len());
+        if !data.is_null() {
+            // SAFETY: so many can be written there, and a part of ours is elsewhere.
+            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), data.cast(), fits) };
+        }
+        Ok(size(part.len()))
+    })
+}
+
+/// Receives one part. Answers how many octets it has.
+///
+/// # Safety
+/// `part` is NULL, or points to a message; `socket` is NULL, or a handle of ours.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_recv(part: *mut Part, socket: *mut c_void, flags: c_int) -> c_int {
+    guarded(-1, || {
+        // SAFETY: the same as ours.
+        let place = unsafe { Part::at(part) }?;
+        // SAFETY: the same as ours.
+        let heard = unsafe { hear(socket, flags) }?;
+        let len = heard.part.len();
+        place.put(heard.part, heard.more, heard.sender);
+        Ok(size(len))
+    })
+}
+
+/// As [`zmq_msg_recv`].
+///
+/// # Safety
+/// The same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_recvmsg(socket: *mut c_void, part: *mut Part, flags: c_int) -> c_int {
+    // SAFETY: the same as ours.
+    unsafe { zmq_msg_recv(part, socket, flags) }
+}

@@ -1,0 +1,177 @@
+//! Options of sockets by number: numbers and octets as C has them, and the library's one table.
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr,
+};
+
+use hubless::{OptionKind, OptionRow, OptionValue};
+
+use crate::{
+    entry::{octets, status},
+    errno::Errno,
+    events::Edge,
+    socket::{Face, enter},
+};
+
+const RCVMORE: c_int = 13;
+const FD: c_int = 14;
+const EVENTS: c_int = 15;
+const THREAD_SAFE: c_int = 81;
+const CURVE_PUBLICKEY: c_int = 48;
+const CURVE_SERVERKEY: c_int = 50;
+
+/// Sets an option.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours; `len` octets at `value` can be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_setsockopt(
+    socket: *mut c_void,
+    option: c_int,
+    value: *const c_void,
+    len: usize,
+) -> c_int {
+    status(|| {
+        // SAFETY: the same as ours.
+        let face = unsafe { enter(socket) }?;
+        if !face.socket.is_open() {
+            return Err(Errno::ETERM);
+        }
+        if value.is_null() && len > 0 {
+            return Err(Errno::EINVAL);
+        }
+        let row = OptionRow::numbered(option).ok_or(Errno::EINVAL)?;
+        // SAFETY: the same as ours.
+        let value = read(row, unsafe { octets(value, len) })?;
+        face.socket.set_option(option, value)?;
+        Ok(())
+    })
+}
+
+/// The value of an option, into so much room; `len` says then how much was needed.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours; `len` is NULL or can be written; so many octets at
+/// `value` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_getsockopt(
+    socket: *mut c_void,
+    option: c_int,
+    value: *mut c_void,
+    len: *mut usize,
+) -> c_int {
+    status(|| {
+        // SAFETY: the same as ours.
+        let mut face = unsafe { enter(socket) }?;
+        if !face.socket.is_open() {
+            return Err(Errno::ETERM);
+        }
+        // SAFETY: it is NULL or can be written.
+        let len = unsafe { len.as_mut() }.ok_or(Errno::EFAULT)?;
+        if value.is_null() {
+            return Err(Errno::EFAULT);
+        }
+        let octets = face.value(option, *len)?;
+        if octets.len() > *len {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: there is room for `len` octets, and these are no more.
+        unsafe {
+            ptr::copy_nonoverlapping(octets.as_ptr(), value.cast(), octets.len());
+            ptr::write_bytes(value.cast::<u8>().add(octets.len()), 0, *len - octets.len());
+        }
+        *len = octets.len();
+        Ok(())
+    })
+}
+
+impl Face {
+    /// The value of an option as C has it, for so much room.
+    fn value(&mut self, option: c_int, room: usize) -> Result<Vec<u8>, Errno> {
+        let number = |number: c_int| Ok(number.to_ne_bytes().to_vec());
+        match option {
+            RCVMORE => return number(self.more.into()),
+            THREAD_SAFE => return number(0),
+            FD => {
+                let edge = match &mut self.edge {
+                    Some(edge) => edge,
+                    none => none.insert(Edge::new(&self.socket)?),
+                };
+                return number(edge.descriptor());
+            }
+            EVENTS => return number(self.events()),
+            _ => {}
+        }
+        let row = OptionRow::numbered(option).ok_or(Errno::EINVAL)?;
+        write(row, &self.socket.option(option)?, room)
+    }
+
+    /// `ZMQ_EVENTS`: 1 can receive, 2 can send.
+    pub(crate) fn events(&self) -> c_int {
+        if let Some(edge) = &self.edge {
+            edge.lower();
+        }
+        let look = self.socket.look();
+        let readable = look.readable || self.more;
+        c_int::from(readable) | c_int::from(look.writable) << 1
+    }
+}
+
+/// A value as C has it.
+fn read(row: &OptionRow, octets: &[u8]) -> Result<OptionValue, Errno> {
+    let number = match row.kind {
+        OptionKind::Int => i32::from_ne_bytes(exactly(octets)?).into(),
+        OptionKind::I64 => i64::from_ne_bytes(exactly(octets)?),
+        // What is above the middle is above every range.
+        OptionKind::U64 => {
+            i64::try_from(u64::from_ne_bytes(exactly(octets)?)).map_err(|_| Errno::EINVAL)?
+        }
+        OptionKind::Text => {
+            // A C string may be said with its end, or without.
+            let end = octets.iter().position(|octet| *octet == 0);
+            return Ok(octets[..end.unwrap_or(octets.len())].into());
+        }
+        _ => return Ok(octets.into()),
+    };
+    Ok(number.into())
+}
+
+fn exactly<const N: usize>(octets: &[u8]) -> Result<[u8; N], Errno> {
+    octets.try_into().map_err(|_| Errno::EINVAL)
+}
+
+/// A value for C, for so much room.
+fn write(row: &OptionRow, value: &OptionValue, room: usize) -> Result<Vec<u8>, Errno> {
+    Ok(match (row.kind, value) {
+        (OptionKind::Int, OptionValue::Number(number)) => {
+            let number = i32::try_from(*number).unwrap_or(i32::MAX);
+            number.to_ne_bytes().to_vec()
+        }
+        (_, OptionValue::Number(number)) => number.to_ne_bytes().to_vec(),
+        (_, OptionValue::Octets(key))
+            if (CURVE_PUBLICKEY..=CURVE_SERVERKEY).contains(&row.number) =>
+        {
+            return key_for(key, room);
+        }
+        (OptionKind::Text, OptionValue::Octets(text)) => {
+            let mut text = text.to_vec();
+            text.push(0);
+            text
+        }
+        (_, OptionValue::Octets(octets)) => octets.to_vec(),
+        _ => return Err(Errno::EINVAL),
+    })
+}
+
+/// A key: 32 octets, or the 41 of its text.
+fn key_for(key: &[u8], room: usize) -> Result<Vec<u8>, Errno> {
+    match room {
+        32 => Ok(key.to_vec()),
+        41 => crate::z85::encode(key).map(|mut text| {
+            text.push(0);
+            text
+        }),
+        _ => Err(Errno::EINVAL),
+    }
+}

@@ -1,0 +1,187 @@
+//! Sockets: made, joined, closed.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    sync::Arc,
+    vec,
+};
+
+use hubless::{Error, ErrorKind, Frame, PeerInfo, SocketType, untyped::Socket};
+
+use crate::{
+    context::{self, Context},
+    entry::{guarded, status, text},
+    errno::Errno,
+    events::Edge,
+    monitor::Told,
+    slots::{self, Free, Kind, Taken},
+};
+
+/// What a socket's handle stands for: a socket of ours, and what it takes to speak and hear a
+/// message part by part.
+pub(crate) struct Face {
+    pub(crate) context: Arc<Context>,
+    pub(crate) socket: Socket,
+    pub(crate) kind: SocketType,
+    /// Parts that were said, of a message whose last was not.
+    pub(crate) said: Vec<Frame>,
+    /// Parts that were not asked for yet, of the message received last.
+    pub(crate) heard: vec::IntoIter<Frame>,
+    /// More parts follow the one received last.
+    pub(crate) more: bool,
+    /// Who sent the message received last, if it has more parts.
+    pub(crate) sender: Option<Arc<PeerInfo>>,
+    /// `ZMQ_FD`, once somebody has asked.
+    pub(crate) edge: Option<Edge>,
+    /// Who is told of its events.
+    pub(crate) told: Option<Arc<Told>>,
+}
+
+impl Kind for Face {
+    const MAGIC: u32 = 0xbadd_ecaf;
+
+    fn free() -> &'static Free<Face> {
+        static FREE: Free<Face> = Free::new();
+        &FREE
+    }
+}
+
+/// The socket of a handle.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours.
+///
+/// # Errors
+/// ENOTSOCK if it is no socket's.
+#[inline]
+pub(crate) unsafe fn enter(socket: *mut c_void) -> Result<Taken<Face>, Errno> {
+    // SAFETY: the same as ours.
+    unsafe { slots::enter::<Face>(socket) }.ok_or(Errno::ENOTSOCK)
+}
+
+/// Makes a socket.
+///
+/// # Safety
+/// `context` is NULL, or a handle of ours.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_socket(context: *mut c_void, kind: c_int) -> *mut c_void {
+    guarded(std::ptr::null_mut(), || {
+        // SAFETY: the same as ours.
+        let context = unsafe { context::find(context) }?;
+        let number = usize::try_from(kind).map_err(|_| Errno::EINVAL)?;
+        let kind = *SocketType::ALL.get(number).ok_or(Errno::EINVAL)?;
+        let socket = context.socket(kind)?;
+        Ok(slots::insert(Face {
+            context,
+            socket,
+            kind,
+            said: Vec::new(),
+            heard: Vec::new().into_iter(),
+            more: false,
+            sender: None,
+            edge: None,
+            told: None,
+        }))
+    })
+}
+
+/// Closes a socket: what is queued leaves behind the scenes, as long as it lingers.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
+    status(|| {
+        // SAFETY: the same as ours.
+        let face = unsafe { enter(socket) }?.remove();
+        let Some(face) = face else {
+            return Err(Errno::ENOTSOCK);
+        };
+        let context = Arc::clone(&face.context);
+        if context.is_ours() {
+            face.socket.close_behind();
+            drop(face);
+            context.socket_closed();
+        } else {
+            // Its threads are the other process's, and with them what they had locked.
+            std::mem::forget(face);
+        }
+        Ok(())
+    })
+}
+
+/// Binds.
+///
+/// # Safety
+/// `socket` is NULL, or a handle of ours; `endpoint` is NULL or a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    // SAFETY: the same as ours.
+    status(|| unsafe { join(socket, endpoint, |face, at| face.bind(at)) })
+}
+
+/// Connects.
+///
+/// # Safety
+/// As [`zmq_bind`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    // SAFETY: the same as ours.
+    status(|| unsafe { join(socket, endpoint, |face, at| face.connect(at)) })
+}
+
+/// Stops listening there.
+///
+/// # Safety
+/// As [`zmq_bind`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    // SAFETY: the same as ours.
+    status(|| unsafe { join(socket, endpoint, |face, at| face.part(at)) })
+}
+
+/// Ends a connected endpoint.
+///
+/// # Safety
+/// As [`zmq_bind`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    // SAFETY: the same as ours.
+    status(|| unsafe { join(socket, endpoint, |face, at| face.part(at)) })
+}
+
+/// # Safety
+/// As [`zmq_bind`].
+unsafe fn join(
+    socket: *mut c_void,
+    endpoint: *const c_char,
+    act: impl FnOnce(&mut Face, &str) -> Result<(), Error>,
+) -> Result<(), Errno> {
+    // SAFETY: the same as ours.
+    let mut face = unsafe { enter(socket) }?;
+    if !face.socket.is_open() {
+        return Err(Errno::ETERM);
+    }
+    // SAFETY: the same as ours.
+    let endpoint = unsafe { text(endpoint) }?;
+    act(&mut face, endpoint)?;
+    Ok(())
+}
+
+impl Face {
+    fn bind(&mut self, endpoint: &str) -> Result<(), Error> {
+        self.socket.bind(endpoint).map(drop)
+    }
+
+    fn connect(&mut self, endpoint: &str) -> Result<(), Error> {
+        self.socket.connect(endpoint)
+    }
+
+    /// One way or the other: programs use either call for both.
+    fn part(&mut self, endpoint: &str) -> Result<(), Error> {
+        match self.socket.unbind(endpoint) {
+            Err(error) if error.kind() == ErrorKind::NotFound => self.socket.disconnect(endpoint),
+            done => done,
+        }
+    }
+}
