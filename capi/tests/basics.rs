@@ -150,7 +150,7 @@ fn a_request_goes_through_a_router_by_hand() {
 #[test]
 fn what_is_lent_is_given_back_once() {
     static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn give_back(data: *mut c_void, hint: *mut c_void) {
+    extern "C" fn give_back(data: *mut c_void, hint: *mut c_void) {
         assert_eq!(hint as usize, 7);
         // SAFETY: it is the box that was lent.
         drop(unsafe { Box::from_raw(data.cast::<[u8; 500]>()) });

@@ -5,6 +5,8 @@
 //! answers what it received last, a REQ whose peer is gone goes on waiting, and what makes no
 //! sense is `WrongState`. A signal that comes while a call waits ends it.
 
+mod watcher;
+
 use std::{
     sync::Arc,
     task::{Poll, Waker},
@@ -19,6 +21,7 @@ use crate::{
     base::{
         endpoint::{Endpoint, IntoEndpoint},
         error::{Error, ErrorKind, RecvError, SendError},
+        event::PeerInfo,
         interest::Interest,
         message::Message,
         option_table::{OptionDefault, OptionRow, OptionValue},
@@ -27,9 +30,11 @@ use crate::{
         stats::SocketStats,
         sync::{AtomicBool, Mutex, Ordering, Rank},
     },
-    core::{self, Look, PeerState, Place, To, Watch},
+    core::{self, Look, PeerState, Place, To},
     pattern::{Received, Route},
 };
+
+pub use self::watcher::Watcher;
 
 /// A socket of a type that is chosen at run time.
 ///
@@ -112,6 +117,7 @@ impl Socket {
     ) -> Result<Socket, Error> {
         context.inner.begin(&mut options, false, false);
         let socket = core::Socket::new(&context.inner, kind, options)?;
+        socket.tell_who();
         Ok(Socket {
             owner: Owner::new(socket),
             turn: Arc::new(Turn {
@@ -316,6 +322,54 @@ impl Socket {
         }
     }
 
+    /// As [`recv`](Socket::recv), with who has sent it, as far as that is known: over inproc,
+    /// nobody is.
+    ///
+    /// # Errors
+    /// The same.
+    #[inline]
+    pub fn recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+        match self.recv_read_from() {
+            Err(RecvError::Empty) => self
+                .recv_received(self.owner.socket.recv_timeout())
+                .map(|it| self.told(it)),
+            done => done,
+        }
+    }
+
+    /// As [`try_recv`](Socket::try_recv), with who has sent it.
+    ///
+    /// # Errors
+    /// The same.
+    #[inline]
+    pub fn try_recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+        match self.owner.socket.recv_plain_from() {
+            Some(received) => Ok(received),
+            None => self.try_received().map(|it| self.told(it)),
+        }
+    }
+
+    /// As [`recv_read`](Socket::recv_read), with who has sent it.
+    ///
+    /// # Errors
+    /// The same.
+    #[inline]
+    pub fn recv_read_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+        if let Some(received) = self.owner.socket.recv_plain_from() {
+            return Ok(received);
+        }
+        if self.socket_type().is_lock_step() {
+            return Err(RecvError::Empty);
+        }
+        let received = self.owner.socket.recv_now()?;
+        Ok(self.told(received))
+    }
+
+    fn told(&self, mut received: Received) -> (Message, Option<Arc<PeerInfo>>) {
+        let info = received.info.take();
+        (self.shape(received), info)
+    }
+
     /// The next message, if it has been read already: for those who wait if not. What takes
     /// turns mostly has to wait, and is not even looked for.
     ///
@@ -342,6 +396,10 @@ impl Socket {
         if let Some(message) = self.owner.socket.recv_plain() {
             return Ok(message);
         }
+        self.try_received().map(|received| self.shape(received))
+    }
+
+    fn try_received(&self) -> Result<Received, RecvError> {
         self.check_recv()?;
         match self.owner.socket.try_recv() {
             Err(RecvError::PeerLost) => {
@@ -349,7 +407,7 @@ impl Socket {
                 Err(RecvError::Empty)
             }
             Err(RecvError::WrongState) if self.is_lost() => Err(RecvError::Empty),
-            result => result.map(|received| self.shape(received)),
+            result => result,
         }
     }
 
@@ -365,11 +423,16 @@ impl Socket {
     }
 
     fn recv_slowly(&self, timeout: Option<Duration>) -> Result<Message, RecvError> {
+        self.recv_received(timeout)
+            .map(|received| self.shape(received))
+    }
+
+    fn recv_received(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
         self.check_recv()?;
         if !self.is_lost() {
             match self.owner.recv_hearing(timeout, true) {
                 Err(RecvError::PeerLost) => self.turn.lost.store(true, Ordering::Relaxed),
-                result => return result.map(|received| self.shape(received)),
+                result => return result,
             }
         }
         // Nobody is left who could answer.
@@ -521,27 +584,6 @@ impl Socket {
         self.owner.hasty.store(true, Ordering::Relaxed);
         let linger = self.owner.socket.options().linger;
         self.owner.socket.close(linger);
-    }
-}
-
-/// Hears when a socket may be ready: its waker is woken once after each look that found nothing.
-#[derive(Debug)]
-pub struct Watcher {
-    socket: Socket,
-    watch: Watch,
-}
-
-impl Watcher {
-    /// What is ready of `interest`? If nothing is, the waker is woken once something may be.
-    pub fn look(&self, interest: Interest) -> Look {
-        let look = self.socket.owner.socket.look(self.watch, interest);
-        self.socket.judge(look)
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.socket.owner.socket.unwatch(self.watch);
     }
 }
 

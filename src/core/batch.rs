@@ -20,7 +20,7 @@ impl Socket {
         state.note_back(self);
         let timed = state.timed.take();
         while into.len() - had < most {
-            let message = match state.recv_plain() {
+            let message = match state.recv_plain(&mut 0) {
                 Some(message) => message,
                 None => match state.recv(self, &mut bells) {
                     Ok(received) => received.message,

@@ -57,6 +57,8 @@ pub(super) struct State {
     plain: bool,
     /// Octets of the largest message that is sent, if that is said: then none takes the short way.
     sent_octets_max: Option<usize>,
+    /// Whoever receives wants to know who has sent it.
+    pub(super) tells_who: bool,
     /// Blocking calls are refused: see [`interrupt`](super::interrupt).
     pub(super) interrupted: bool,
     /// Messages handed to the application, ever.
@@ -129,6 +131,7 @@ impl State {
             plain: sent_octets_max.is_none(),
             sent_octets_max,
             interrupted: false,
+            tells_who: false,
             received: 0,
             ends: Ends::default(),
             departed: 0,
@@ -224,11 +227,11 @@ impl State {
 
     /// The short way of a message to the application: there is one, and nothing else to do.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self) -> Option<Message> {
+    pub(super) fn recv_plain(&mut self, from: &mut usize) -> Option<Message> {
         if !self.plain || !self.recv_waiters.is_empty() {
             return None;
         }
-        let message = self.pattern.recv_plain(&mut self.peers)?;
+        let message = self.pattern.recv_plain(&mut self.peers, from)?;
         self.received += 1;
         Some(message)
     }
@@ -276,7 +279,12 @@ impl State {
         if let (Ok(received), true) = (&result, self.timed.is_some()) {
             self.note_takes(received.from);
         }
-        let result = result.map(|received| {
+        let tells_who = self.tells_who;
+        let result = result.map(|mut received| {
+            if tells_who {
+                let sender = self.attached.get(received.from);
+                received.info = sender.and_then(|sender| sender.info.clone());
+            }
             let seen = see(&self.attached, received.from);
             (received, seen)
         });

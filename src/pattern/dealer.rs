@@ -31,8 +31,8 @@ impl Dealer {
 
     /// The short way of a message.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
-        self.inlet.take_plain(peers)
+    pub(super) fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
+        self.inlet.take_plain(peers, from)
     }
 
     /// The next message, and who sent it.

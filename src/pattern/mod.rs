@@ -36,6 +36,8 @@ mod topic_tree;
 pub mod topics;
 pub mod turns;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 pub use self::{
@@ -44,7 +46,7 @@ pub use self::{
 };
 use crate::{
     base::{
-        event::Reason,
+        event::{PeerInfo, Reason},
         message::{Frame, Message},
         name::Name,
         options::Options,
@@ -88,6 +90,8 @@ pub struct Received {
     pub identity: Name,
     /// REP: where the answer goes.
     pub route: Option<Route>,
+    /// Who sent it, if the socket was asked to tell.
+    pub info: Option<Arc<PeerInfo>>,
 }
 
 impl Received {
@@ -102,6 +106,7 @@ impl Received {
             from,
             identity: Name::none(),
             route: None,
+            info: None,
         }
     }
 }
@@ -344,15 +349,15 @@ impl Pattern {
         each!(self, it => it.recv(peers, effects))
     }
 
-    /// The next message of the types that keep nothing of it: the short way. `None` if there is
+    /// The next message of the types that keep nothing of it, and the key of who sent it: the short way. `None` if there is
     /// none, or something to follow up.
     #[inline(always)]
-    pub fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+    pub fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
         match self {
-            Pattern::Pull(it) => it.recv_plain(peers),
-            Pattern::Dealer(it) => it.recv_plain(peers),
-            Pattern::Subscribe(it) => it.recv_plain(peers),
-            Pattern::Pair(it) => it.recv_plain(peers),
+            Pattern::Pull(it) => it.recv_plain(peers, from),
+            Pattern::Dealer(it) => it.recv_plain(peers, from),
+            Pattern::Subscribe(it) => it.recv_plain(peers, from),
+            Pattern::Pair(it) => it.recv_plain(peers, from),
             _ => None,
         }
     }

@@ -54,11 +54,12 @@ impl Pair {
 
     /// The short way of a message: from the peer that is there.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+    pub(super) fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
         if !self.gone.is_empty() {
             return None;
         }
-        peers[self.peer?].window.pop_plain()
+        *from = self.peer?;
+        peers[*from].window.pop_plain()
     }
 }
 

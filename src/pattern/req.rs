@@ -263,7 +263,7 @@ impl Rules for Req {
 
     fn can_send(&mut self, peers: &mut Peers) -> bool {
         let busy = matches!(self.state, State::Asked(asked) if !asked.lost);
-        !busy && self.outlet.has_room(peers)
+        (!busy || self.relaxed) && self.outlet.has_room(peers)
     }
 
     fn admit(&mut self, peers: &mut Peers, _: &[u8]) -> Result<(), Refusal> {

@@ -92,9 +92,9 @@ impl Subscribe {
 
     /// The short way of a message. Others are dropped.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, peers: &mut Peers) -> Option<Message> {
+    pub(super) fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
         loop {
-            let message = self.inlet.take_plain(peers)?;
+            let message = self.inlet.take_plain(peers, from)?;
             if self.raw || self.wants(message.first()) {
                 return Some(message);
             }
