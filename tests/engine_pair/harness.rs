@@ -194,6 +194,13 @@ pub struct Pair {
     pub room: usize,
 }
 
+/// The types that meet an engine: a STREAM speaks no ZMTP.
+pub fn zmtp_types() -> impl Iterator<Item = SocketType> {
+    SocketType::ALL
+        .into_iter()
+        .filter(|socket_type| socket_type.speaks_zmtp())
+}
+
 pub fn config(socket_type: SocketType) -> Config {
     Config::from_options(socket_type, &Options::default())
 }
