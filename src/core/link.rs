@@ -148,10 +148,8 @@ impl Link {
             if outbox.is_empty() {
                 return Ok(());
             }
-            let mut slices = [IoSlice::new(&[]); tuning::WRITE_SLICES_MAX];
-            let count = outbox.slices(&mut slices);
             flushed.writes += 1;
-            match self.stream.write(&slices[..count]) {
+            match self.write_once(outbox) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(octets) => outbox.advance(octets),
                 Err(error) => {
@@ -160,6 +158,18 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Offers the stream what there is, one time.
+    fn write_once(&self, outbox: &Outbox) -> io::Result<usize> {
+        let mut segments = outbox.segments();
+        if let (Some(only), None) = (segments.next(), segments.next()) {
+            // The usual case: a kilobyte of slices need not be made up for it.
+            return self.stream.write(&[IoSlice::new(only)]);
+        }
+        let mut slices = [IoSlice::new(&[]); tuning::WRITE_SLICES_MAX];
+        let count = outbox.slices(&mut slices);
+        self.stream.write(&slices[..count])
     }
 
     /// As [`write_out`](Link::write_out), sealed.
