@@ -14,24 +14,29 @@ impl Socket {
     /// Answers how many that are; 0 also if the socket is closed.
     pub fn recv_more(&self, into: &mut Vec<Message>, most: usize) -> usize {
         let had = into.len();
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        // Work on one of a lot has no beginning and no end that could be seen.
-        state.note_back(self);
-        let timed = state.timed.take();
-        while into.len() - had < most {
-            let message = match state.recv_plain(&mut 0) {
-                Some(message) => message,
-                None => match state.recv(self, &mut bells) {
-                    Ok(received) => received.message,
-                    Err(_) => break,
-                },
-            };
-            into.push(message);
+        loop {
+            let mut bells = Bells::default();
+            let mut state = self.state.lock();
+            // Work on one of a lot has no beginning and no end that could be seen.
+            state.note_back(self);
+            let timed = state.timed.take();
+            while into.len() - had < most {
+                let message = match state.recv_plain(&mut 0) {
+                    Some(message) => message,
+                    None => match state.recv(self, &mut bells) {
+                        Ok(received) => received.message,
+                        Err(_) => break,
+                    },
+                };
+                into.push(message);
+            }
+            state.timed = timed;
+            drop(state);
+            let more_is_held_back = into.len() - had < most && bells.fetch();
+            bells.ring(self);
+            if !more_is_held_back {
+                return into.len() - had;
+            }
         }
-        state.timed = timed;
-        drop(state);
-        bells.ring(self);
-        into.len() - had
     }
 }
