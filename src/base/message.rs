@@ -56,7 +56,7 @@ impl Frame {
                 octets: short_copy(octets),
             })
         } else {
-            Frame(Repr::Shared(Bytes::copy_from_slice(octets)))
+            Frame(Repr::Shared(super::bodies::copy(octets)))
         }
     }
 

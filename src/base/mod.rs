@@ -1,6 +1,7 @@
 //! The ground floor: words that every room uses.
 
 pub mod auth;
+mod bodies;
 pub mod context_options;
 pub mod endpoint;
 mod endpoint_parse;
