@@ -7,9 +7,9 @@
 //!
 //! A thin skin: a call judges its arguments and goes into the library. Nothing is queued here, and
 //! no thread is started, but for a proxy that is steered. What C programs see of an error is an
-//! errno, always: [`entry`] catches what unwinds.
+//! errno, always: `entry` catches what unwinds.
 //!
-//! Handles point to slots that are never freed ([`slots`]), so a stale one is known for what it
+//! Handles point to slots that are never freed (`slots`), so a stale one is known for what it
 //! is. `README.md` says which file has which function.
 
 mod atomics;

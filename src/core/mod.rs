@@ -38,6 +38,8 @@ mod words;
 mod work;
 mod zap;
 
+#[cfg(feature = "internals")]
+pub use self::wait::Waiters;
 pub use self::{
     context::Context,
     endpoints::Connected,
@@ -46,6 +48,6 @@ pub use self::{
     signal::Signal,
     socket::{PeerState, Socket, To, WithInfo},
     times::Times,
-    wait::{Place, Waiters},
+    wait::Place,
     watch::{Look, Watch},
 };
