@@ -38,7 +38,7 @@ mod words;
 mod work;
 mod zap;
 
-#[cfg(feature = "internals")]
+#[allow(unused_imports, reason = "loom walks it")]
 pub use self::wait::Waiters;
 pub use self::{
     context::Context,
