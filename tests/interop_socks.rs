@@ -60,8 +60,12 @@ fn by_number_and_name() -> (Pull, [String; 2]) {
     (pull, [at, named])
 }
 
+/// Proxies pick their ports by trying: one at a time.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 #[test]
 fn messages_pass_through_it() {
+    let _alone = ALONE.lock();
     let proxy = Proxy::start(&[]);
     let (pull, places) = by_number_and_name();
     for at in places {
@@ -83,6 +87,7 @@ fn messages_pass_through_it() {
 
 #[test]
 fn it_is_shown_a_name_and_a_password() {
+    let _alone = ALONE.lock();
     let proxy = Proxy::start(&["-u", "ann", "-P", "secret"]);
     let rep = Rep::new().expect("a REP");
     let at = rep.bind("tcp://127.0.0.1:0").expect("to bind");
@@ -103,6 +108,7 @@ fn it_is_shown_a_name_and_a_password() {
 
 #[test]
 fn without_them_nobody_passes() {
+    let _alone = ALONE.lock();
     let proxy = Proxy::start(&["-u", "ann", "-P", "secret"]);
     let (pull, [at, _]) = by_number_and_name();
     let nameless = Push::builder().socks_proxy(&proxy.at);
