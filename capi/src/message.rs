@@ -503,6 +503,11 @@ pub unsafe extern "C" fn zmq_msg_get(part: *const Part, property: c_int) -> c_in
         let part = unsafe { Part::at(part.cast_mut()) }?;
         match property {
             1 => Ok(part.has_more().into()),
+            2 => {
+                let sender = part.sender();
+                let descriptor = sender.and_then(|sender| sender.descriptor);
+                descriptor.ok_or(Errno::EINVAL)
+            }
             3 => Ok((part.flags & ALSO_HELD != 0).into()),
             _ => Err(Errno::EINVAL),
         }

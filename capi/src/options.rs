@@ -17,6 +17,7 @@ use crate::{
 const RCVMORE: c_int = 13;
 const FD: c_int = 14;
 const EVENTS: c_int = 15;
+const SOCKS_PROXY: c_int = 68;
 const THREAD_SAFE: c_int = 81;
 const CURVE_PUBLICKEY: c_int = 48;
 const CURVE_SERVERKEY: c_int = 50;
@@ -42,6 +43,10 @@ pub unsafe extern "C" fn zmq_setsockopt(
             return Err(Errno::EINVAL);
         }
         let row = OptionRow::numbered(option).ok_or(Errno::EINVAL)?;
+        if option == SOCKS_PROXY && !value.is_null() && len == 0 {
+            // No proxy is said by NULL; this is a proxy without a name.
+            return Err(Errno::EINVAL);
+        }
         // SAFETY: the same as ours.
         let value = read(row, unsafe { octets(value, len) })?;
         face.socket.set_option(option, value)?;

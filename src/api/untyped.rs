@@ -107,7 +107,9 @@ impl Socket {
             }
         }
         options.message_frames_max = usize::MAX;
-        Socket::with_options(context, socket_type, options)
+        let socket = Socket::with_options(context, socket_type, options)?;
+        socket.owner.socket.feel_marks();
+        Ok(socket)
     }
 
     fn with_options(
@@ -161,12 +163,13 @@ impl Socket {
         self.owner.socket.unbind(&endpoint.into_endpoint()?)
     }
 
-    /// Ends a connected endpoint.
+    /// Ends a connected endpoint; what came from there and was not received is gone.
     ///
     /// # Errors
     /// `NotFound` if it is not connected there.
     pub fn disconnect(&self, endpoint: impl IntoEndpoint) -> Result<(), Error> {
-        self.owner.socket.disconnect(&endpoint.into_endpoint()?)
+        let endpoint = endpoint.into_endpoint()?;
+        self.owner.socket.disconnect_unread(&endpoint)
     }
 
     // ---- options

@@ -158,6 +158,9 @@ pub struct PeerInfo {
     pub socket_type: Option<SocketType>,
     /// What they call themselves; empty if they do not.
     pub identity: Bytes,
+    /// The connection's descriptor, for asking the system about it while it lasts; none over
+    /// inproc.
+    pub descriptor: Option<i32>,
     /// All properties of their READY (or INITIATE), in order; and `User-Id`, if whoever let them in
     /// said who they are. Nobody can give one to himself.
     pub properties: Vec<(String, Bytes)>,

@@ -54,6 +54,8 @@ pub(super) struct Attached {
     pub(super) came_in: bool,
     /// A dialer or a session works for it: it may be gone, and what is queued still leaves.
     pub(super) served: bool,
+    /// What is queued for it is another's to deliver (inproc).
+    pub(super) bequeathed: bool,
     /// It is gone, and all that it sent is read.
     pub(super) emptied: bool,
     /// Handshakes done with it, ever.
@@ -96,6 +98,7 @@ impl Attached {
             congested: false,
             came_in: false,
             served: false,
+            bequeathed: false,
             emptied: false,
             connections: 0,
             connected_at: None,
@@ -378,7 +381,7 @@ impl State {
             }
             self.attached[key].wire = Wire::None;
             self.attached[key].connected_at = None;
-        } else if !self.attached[key].served {
+        } else if !self.attached[key].served && !self.attached[key].bequeathed {
             // It was never reached, and now nobody tries any more.
             let unsent = self.peers[key].out.discard(false);
             self.ends.note_unsent(unsent);

@@ -10,6 +10,8 @@ use std::{
     task::{Poll, Waker},
 };
 
+use bytes::Bytes;
+
 use super::{
     socket::Socket,
     terms::may_serve,
@@ -18,14 +20,16 @@ use super::{
 use crate::{
     base::{
         context_options::ContextOptions,
-        endpoint::Host,
+        endpoint::{Endpoint, Host},
         error::{Error, ErrorKind},
         option_table::{OptionName, OptionRow, OptionValue},
         options::{Linger, Options},
+        socket_type::SocketType,
         stats::IoStats,
         sync::{AtomicU64, Mutex, Ordering, Rank, park::Parker},
         tuning,
     },
+    pipe::Lane,
     reactor::{Handle, Reactor, metal::Metal},
 };
 
@@ -44,8 +48,19 @@ struct Registry {
     names: BTreeMap<String, Weak<Socket>>,
     /// Those who connected to a name that nobody has yet, by name, in order.
     waiting: BTreeMap<String, Vec<Waiting>>,
+    /// What such have left to whoever takes the name, and closed.
+    legacies: BTreeMap<String, Vec<Legacy>>,
     closed: bool,
     end_waiters: Waiters,
+}
+
+/// Messages for whoever takes a name, of a socket that has closed.
+pub(super) struct Legacy {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) messages: Arc<Lane>,
+    pub(super) from: SocketType,
+    /// What it called itself.
+    pub(super) identity: Bytes,
 }
 
 /// A peer that waits for the other side.
@@ -63,6 +78,7 @@ impl Context {
             sockets: Vec::new(),
             names: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            legacies: BTreeMap::new(),
             closed: false,
             end_waiters: Waiters::default(),
         };
@@ -209,7 +225,7 @@ impl Context {
         &self,
         name: &str,
         socket: &Arc<Socket>,
-    ) -> Result<Vec<Waiting>, Error> {
+    ) -> Result<(Vec<Waiting>, Vec<Legacy>), Error> {
         let mut registry = self.registry.lock();
         if registry.names.contains_key(name) {
             return Err(Error::new(
@@ -220,7 +236,24 @@ impl Context {
         registry
             .names
             .insert(name.to_owned(), Arc::downgrade(socket));
-        Ok(registry.waiting.remove(name).unwrap_or_default())
+        let waiting = registry.waiting.remove(name).unwrap_or_default();
+        Ok((waiting, registry.legacies.remove(name).unwrap_or_default()))
+    }
+
+    /// Keeps what a socket has left to a name. If somebody has taken that meanwhile, it is his.
+    pub(super) fn keep_legacy(&self, legacy: Legacy) -> Option<(Arc<Socket>, Legacy)> {
+        let Endpoint::Inproc(name) = &*legacy.endpoint else {
+            return None;
+        };
+        let mut registry = self.registry.lock();
+        match registry.names.get(name).and_then(Weak::upgrade) {
+            Some(heir) => Some((heir, legacy)),
+            None => {
+                let name = name.clone();
+                registry.legacies.entry(name).or_default().push(legacy);
+                None
+            }
+        }
     }
 
     /// Who has a name. If nobody does, `waiting` waits under it.
@@ -326,10 +359,12 @@ impl Context {
     /// Begins to close: every socket closes, with its own linger or `linger`, and no new ones
     /// are made. Waiting calls end.
     pub fn close(&self, linger: Option<Linger>) {
-        let sockets = self.with_registry(|registry| {
+        let (sockets, legacies) = self.with_registry(|registry| {
             registry.closed = true;
-            registry.sockets.clone()
+            let legacies = std::mem::take(&mut registry.legacies);
+            (registry.sockets.clone(), legacies)
         });
+        drop(legacies);
         for socket in sockets.iter().filter_map(Weak::upgrade) {
             socket.close(linger.unwrap_or(socket.terms().options.linger));
         }

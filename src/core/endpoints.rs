@@ -196,7 +196,7 @@ impl Socket {
     /// # Errors
     /// `NotFound` if it is not bound.
     pub fn unbind(&self, endpoint: &Endpoint) -> Result<(), Error> {
-        self.end(endpoint, true)
+        self.end(endpoint, true, false)
     }
 
     /// Ends a connected endpoint. What is queued for it is delivered as linger allows.
@@ -204,10 +204,19 @@ impl Socket {
     /// # Errors
     /// `NotFound` if it is not connected.
     pub fn disconnect(&self, endpoint: &Endpoint) -> Result<(), Error> {
-        self.end(endpoint, false)
+        self.end(endpoint, false, false)
     }
 
-    fn end(&self, endpoint: &Endpoint, bound: bool) -> Result<(), Error> {
+    /// As [`disconnect`](Socket::disconnect); what has come from there is not to be received any
+    /// more.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn disconnect_unread(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        self.end(endpoint, false, true)
+    }
+
+    fn end(&self, endpoint: &Endpoint, bound: bool, unread: bool) -> Result<(), Error> {
         // What was sent until now is in the lanes when their writers are closed.
         self.flush_all(false);
         let mut bells = Bells::default();
@@ -226,6 +235,9 @@ impl Socket {
                 .get(key)
                 .is_some_and(|peer| peer.serial == serial)
             {
+                if unread {
+                    state.peers[key].window.close();
+                }
                 state.detach(self, key, &mut bells);
                 state.follow(self, &mut bells);
                 state.peer_left(&mut bells);
@@ -269,15 +281,22 @@ impl Socket {
             .collect();
         let keys: Vec<usize> = state.peers.iter().map(|(key, _)| key).collect();
         let mut serials = Vec::new();
+        let mut legacies = Vec::new();
         for key in keys {
             serials.push(state.peers[key].serial);
             state.peers[key].window.close();
+            if linger == Linger::Forever {
+                legacies.extend(self.leave_to_name(&mut state, key));
+            }
             state.detach(self, key, &mut bells);
         }
         state.follow(self, &mut bells);
         state.wake_all(&mut bells);
         drop(state);
         self.context.forget_waiting(&serials);
+        for legacy in legacies {
+            self.settle_legacy(legacy);
+        }
         for endpoint in inproc {
             if let Endpoint::Inproc(name) = &endpoint {
                 self.context.unbind_name(name, self);

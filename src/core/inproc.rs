@@ -33,7 +33,7 @@ use bytes::Bytes;
 use super::{
     attach::Wire,
     bells::{Bells, Remote, Word},
-    context::Waiting,
+    context::{Legacy, Waiting},
     socket::Socket,
     state::{Phase, State},
 };
@@ -53,7 +53,7 @@ impl Socket {
     /// Takes a name, and everybody who waits under it.
     pub(super) fn bind_inproc(&self, name: &str, endpoint: &Endpoint) -> Result<(), Error> {
         let me = self.me.upgrade().ok_or(ErrorKind::Closed)?;
-        let waiting = self.context.bind_name(name, &me)?;
+        let (waiting, legacies) = self.context.bind_name(name, &me)?;
         let mut bells = Bells::default();
         self.tell(EventKind::Listening, endpoint, None, &mut bells);
         bells.ring(self);
@@ -67,7 +67,61 @@ impl Socket {
                 connecter.join(&me, key, serial);
             }
         }
+        for legacy in legacies {
+            self.inherit(legacy);
+        }
         Ok(())
+    }
+
+    /// What is queued for a name that nobody has yet shall be for whoever takes it, although this
+    /// socket closes.
+    pub(super) fn leave_to_name(&self, state: &mut State, key: usize) -> Option<Legacy> {
+        let attached = &mut state.attached[key];
+        let waits = matches!(attached.wire, Wire::None) && !attached.came_in;
+        if !waits || !attached.endpoint.is_inproc() || state.peers[key].gone {
+            return None;
+        }
+        let out = &mut state.peers[key].out;
+        out.publish();
+        if out.queued() == 0 {
+            return None;
+        }
+        attached.bequeathed = true;
+        Some(Legacy {
+            endpoint: Arc::clone(&attached.endpoint),
+            messages: Arc::clone(out.lane()),
+            from: self.socket_type,
+            identity: named(self.socket_type, &self.terms().options),
+        })
+    }
+
+    /// Gives what was left to whom it is for, if he is there already.
+    pub(super) fn settle_legacy(&self, legacy: Legacy) {
+        if let Some((heir, legacy)) = self.context.keep_legacy(legacy) {
+            heir.inherit(legacy);
+        }
+    }
+
+    /// Takes in what was left by a socket that is gone: a peer that is read to its end.
+    fn inherit(&self, legacy: Legacy) {
+        if !self.socket_type.accepts(legacy.from) {
+            return;
+        }
+        let mut bells = Bells::default();
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return;
+        }
+        let nowhere = Arc::new(Lane::new(Store::Messages, 0, false));
+        let (key, _) = state.attach(self, &legacy.endpoint, (nowhere, legacy.messages));
+        state.attached[key].came_in = true;
+        // Refused or not, it is gone.
+        let _ = state.inproc_ready(self, key, &legacy.identity, &mut bells);
+        state.follow(self, &mut bells);
+        self.peer_gone(&mut state, key, &mut bells);
+        state.readable(key, &mut bells);
+        drop(state);
+        bells.ring(self);
     }
 
     /// Connects to a name, now or as soon as somebody takes it.

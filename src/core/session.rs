@@ -111,6 +111,7 @@ impl Session {
             local: ends.local,
             remote: ends.remote,
             address: ends.peer,
+            descriptor: Some(stream.source()),
             ..PeerInfo::default()
         };
         Session {

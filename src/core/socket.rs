@@ -401,6 +401,12 @@ impl Socket {
         self.state.lock().tells_who = true;
     }
 
+    /// From now on a send that reaches a peer's mark does not make room by itself: who does not
+    /// wait finds the next one refused, as at libzmq.
+    pub fn feel_marks(&self) {
+        self.state.lock().feels_marks = true;
+    }
+
     /// ROUTER: as [`recv_plain`](Socket::recv_plain), with the name of who sent it.
     #[inline(always)]
     pub fn recv_named(&self) -> Option<(Name, Message)> {

@@ -59,6 +59,8 @@ pub(super) struct State {
     sent_octets_max: Option<usize>,
     /// Whoever receives wants to know who has sent it.
     pub(super) tells_who: bool,
+    /// A lane at its mark is left to others, so that who does not wait finds it full.
+    pub(super) feels_marks: bool,
     /// Blocking calls are refused: see [`interrupt`](super::interrupt).
     pub(super) interrupted: bool,
     /// Messages handed to the application, ever.
@@ -132,6 +134,7 @@ impl State {
             sent_octets_max,
             interrupted: false,
             tells_who: false,
+            feels_marks: false,
             received: 0,
             ends: Ends::default(),
             departed: 0,
@@ -465,7 +468,8 @@ impl State {
     ///
     /// * at once, by this thread, if the connection is idle and the caller has waited, or nothing
     ///   was written for a while: the usual request, reply or event;
-    /// * at once if a whole batch has gathered, or the lane is at its mark;
+    /// * at once if a whole batch has gathered, or the lane is at its mark (but if the mark is to
+    ///   be felt: then whoever waits writes, or the sweep);
     /// * else when more have gathered, the caller waits, or the reactor sweeps.
     fn judge_push(
         &mut self,
@@ -480,6 +484,7 @@ impl State {
             unflushed,
             eager,
             sweeps,
+            feels_marks,
             ..
         } = self;
         let attached = &mut attached[key];
@@ -516,9 +521,10 @@ impl State {
                 }
             },
             Wire::Link(link) => {
+                let felt = accepted.full && *feels_marks;
                 let batch = accepted.octets >= tuning::FLUSH_OCTETS || accepted.full;
                 let first = accepted.first && link.is_idle();
-                if batch || (first && pace.is_slow(socket, *eager)) {
+                if !felt && (batch || (first && pace.is_slow(socket, *eager))) {
                     *eager = socket.socket_type.is_lock_step();
                     peers[key].out.publish();
                     return Left::Flush(Arc::clone(link));
