@@ -15,7 +15,6 @@ use bytes::Bytes;
 
 use super::{
     bells::{Bells, Remote, Word},
-    few::Few,
     job::Job,
     link::Link,
     socket::Socket,
@@ -30,7 +29,7 @@ use crate::{
         time::Time,
         tuning,
     },
-    pattern::{Announcement, Peer},
+    pattern::Peer,
     pipe::{Lane, Store},
     wire::{Revision, encode_subscription, frame::encode},
 };
@@ -192,7 +191,7 @@ impl Socket {
             .with_pattern(|pattern, peers, effects| pattern.ready(peers, key, identity, effects));
         if let Err(reason) = ready {
             if newcomer.known.is_none() {
-                state.detach(self, key, bells);
+                state.detach(key, bells);
             }
             state.follow(self, bells);
             return Err(reason);
@@ -225,7 +224,7 @@ impl Socket {
         state.attached[key].entry = None;
         state.attached[key].connected_at = None;
         if gone {
-            state.detach(self, key, bells);
+            state.detach(key, bells);
             let attached = &mut state.attached[key];
             attached.served = false;
             if attached.emptied {
@@ -243,7 +242,7 @@ impl Socket {
         state.attached[key].wire = Wire::None;
         state.attached[key].connected_at = None;
         state.peers[key].out.discard(true);
-        state.detach(self, key, bells);
+        state.detach(key, bells);
         state.follow(self, bells);
         state.peer_left(bells);
     }
@@ -357,7 +356,7 @@ impl State {
 
     /// Nothing more is sent to a peer. What it sent may still be read, and what is queued for it
     /// leaves while its connection lasts.
-    pub(super) fn detach(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
+    pub(super) fn detach(&mut self, key: usize, bells: &mut Bells) {
         if self.peers[key].gone {
             return;
         }
@@ -389,7 +388,6 @@ impl State {
         self.peers[key].out.close();
         self.departed += 1;
         self.with_pattern(|pattern, peers, effects| pattern.detach(peers, key, effects));
-        let _ = socket;
     }
 
     /// A peer that was gone is read to the end: it is forgotten once its connection has ended,
@@ -480,7 +478,7 @@ impl State {
             }),
             (Wire::Remote { .. }, _) => {
                 self.attached[key].tell(socket, || EventKind::Disconnected(reason), bells);
-                self.detach(socket, key, bells);
+                self.detach(key, bells);
             }
             _ => {}
         }
@@ -495,7 +493,7 @@ impl State {
         let serial = peer.serial;
         peer.window.close();
         self.ends.forget_peer((key, serial));
-        self.detach(socket, key, bells);
+        self.detach(key, bells);
         self.peer_left(bells);
         bells.rare().jobs.push(Job::Part {
             entry: self.attached[key].entry,
@@ -511,91 +509,6 @@ impl State {
             (Wire::Link(_), Some(entry)) => bells.rare().jobs.push(Job::Redial { entry, serial }),
             (Wire::Remote { .. }, _) => bells.rare().jobs.push(Job::RedialInproc { key, serial }),
             _ => {}
-        }
-    }
-
-    /// Tells every peer of a subscription of ours.
-    pub(super) fn announce(&mut self, _: &Socket, said: &Announcement, bells: &mut Bells) {
-        let mut octets = Vec::new();
-        for (key, attached) in &mut self.attached {
-            match &attached.wire {
-                Wire::None | Wire::Session { .. } => {}
-                Wire::Link(link) => {
-                    let form = if said.as_message {
-                        Revision::V3_0
-                    } else {
-                        attached.revision
-                    };
-                    octets.clear();
-                    encode_subscription(form, said.subscribe, &said.topic, &mut octets);
-                    if self.peers[key].ready && link.lane.push_subscription(&octets) {
-                        bells.flush.push(Arc::clone(link));
-                    }
-                }
-                Wire::Remote {
-                    socket,
-                    key,
-                    serial,
-                } => {
-                    if let Some(socket) = socket.upgrade() {
-                        let (subscribe, topic) = (said.subscribe, said.topic.clone());
-                        let word = Word::Subscription { subscribe, topic };
-                        bells.remote.push(Remote {
-                            socket,
-                            key: *key,
-                            serial: *serial,
-                            word,
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    /// A peer (un)subscribes.
-    ///
-    /// # Errors
-    /// The reason to close the connection.
-    pub(super) fn handle_subscription(
-        &mut self,
-        socket: &Socket,
-        key: usize,
-        topic: &Bytes,
-        subscribe: bool,
-        bells: &mut Bells,
-    ) -> Result<(), Reason> {
-        if self.pattern.handle_subscription(key, topic, subscribe)? {
-            self.wake_receiver(bells);
-        }
-        let kind = if subscribe {
-            EventKind::Subscribed
-        } else {
-            EventKind::Unsubscribed
-        };
-        self.attached[key].tell(socket, || kind(topic.clone()), bells);
-        self.subscription_changed(bells);
-        Ok(())
-    }
-}
-
-impl Bells {
-    /// Tells inproc peers of subscriptions, in order, while the caller holds them back.
-    pub(super) fn tell_subscriptions(&mut self) {
-        let remote = std::mem::take(&mut self.remote);
-        let said = |remote: &Remote| matches!(remote.word, Word::Subscription { .. });
-        let (told, others): (Few<_>, Few<_>) = remote.into_iter().partition(said);
-        self.remote = others;
-        for Remote {
-            socket,
-            key,
-            serial,
-            word,
-        } in told
-        {
-            let bells = socket.heed(key, serial, word);
-            if !bells.is_empty() {
-                self.rare().others.push((socket, bells));
-            }
         }
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{
     bells::Bells,
     dialer::Dialer,
-    job::{Closing, Job},
+    job::Job,
     listener::Listener,
     pollset::PollSet,
     socket::{Net, Socket},
@@ -27,7 +27,6 @@ use crate::{
         endpoint::{Endpoint, Host, IpcEndpoint, Port, TcpEndpoint},
         error::{Error, ErrorKind},
         event::EventKind,
-        options::Linger,
         sync::Ordering,
         sync::park::Alarm,
         time::Time,
@@ -42,22 +41,22 @@ use crate::{
 /// What a socket is bound and connected to.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    list: Vec<End>,
+    pub(super) list: Vec<End>,
     /// What was last bound or connected.
     last: Option<Arc<Endpoint>>,
     /// Messages thrown away in closing.
-    unsent: u64,
+    pub(super) unsent: u64,
 }
 
 #[derive(Debug)]
-struct End {
-    id: u64,
+pub(super) struct End {
+    pub(super) id: u64,
     /// As it was given, and as it came to be.
-    given: Endpoint,
-    real: Arc<Endpoint>,
-    bound: bool,
+    pub(super) given: Endpoint,
+    pub(super) real: Arc<Endpoint>,
+    pub(super) bound: bool,
     /// The peer behind a connected endpoint.
-    peer: Option<(usize, u64)>,
+    pub(super) peer: Option<(usize, u64)>,
 }
 
 /// A peer of an endpoint that was connected: tells when it is ready.
@@ -191,153 +190,6 @@ impl Socket {
         Ok(Connected { endpoint: id })
     }
 
-    /// Stops listening at an endpoint, and closes what came in through it.
-    ///
-    /// # Errors
-    /// `NotFound` if it is not bound.
-    pub fn unbind(&self, endpoint: &Endpoint) -> Result<(), Error> {
-        self.end(endpoint, true, false)
-    }
-
-    /// Ends a connected endpoint. What is queued for it is delivered as linger allows.
-    ///
-    /// # Errors
-    /// `NotFound` if it is not connected.
-    pub fn disconnect(&self, endpoint: &Endpoint) -> Result<(), Error> {
-        self.end(endpoint, false, false)
-    }
-
-    /// As [`disconnect`](Socket::disconnect); what has come from there is not to be received any
-    /// more.
-    ///
-    /// # Errors
-    /// The same.
-    pub fn disconnect_unread(&self, endpoint: &Endpoint) -> Result<(), Error> {
-        self.end(endpoint, false, true)
-    }
-
-    fn end(&self, endpoint: &Endpoint, bound: bool, unread: bool) -> Result<(), Error> {
-        // What was sent until now is in the lanes when their writers are closed.
-        self.flush_all(false);
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        let list = &mut state.ends.list;
-        let same = |end: &End| {
-            end.bound == bound && (*end.real == *endpoint || (end.given == *endpoint && !bound))
-        };
-        let Some(at) = list.iter().position(same) else {
-            return Err(Error::new(ErrorKind::NotFound, endpoint.to_string()));
-        };
-        let end = list.remove(at);
-        if let Some((key, serial)) = end.peer {
-            if state
-                .peers
-                .get(key)
-                .is_some_and(|peer| peer.serial == serial)
-            {
-                if unread {
-                    state.peers[key].window.close();
-                }
-                state.detach(self, key, &mut bells);
-                state.follow(self, &mut bells);
-                state.peer_left(&mut bells);
-            }
-        }
-        let own: Vec<usize> = state.bound_inproc_peers(endpoint);
-        drop(state);
-        if let Endpoint::Inproc(name) = endpoint {
-            if bound {
-                self.unbind_inproc(name, own, &mut bells);
-            } else if let Some((_, serial)) = end.peer {
-                self.context.forget_waiting(&[serial]);
-            }
-        } else {
-            let until = self.linger_until(self.terms().options.linger);
-            bells.rare().jobs.push(Job::Shut {
-                endpoint: Some(end.id),
-                until,
-            });
-        }
-        bells.ring(self);
-        Ok(())
-    }
-
-    /// Begins to close: nothing more is sent or received, what is queued leaves within `linger`.
-    /// Other threads' calls end.
-    pub fn close(&self, linger: Linger) {
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        if state.phase != Phase::Open {
-            return;
-        }
-        state.phase = Phase::Closing;
-        self.forget_interrupt(&mut state);
-        let inproc: Vec<Endpoint> = state
-            .ends
-            .list
-            .iter()
-            .filter(|end| end.bound && end.real.is_inproc())
-            .map(|end| end.given.clone())
-            .collect();
-        let keys: Vec<usize> = state.peers.iter().map(|(key, _)| key).collect();
-        let mut serials = Vec::new();
-        let mut legacies = Vec::new();
-        for key in keys {
-            serials.push(state.peers[key].serial);
-            state.peers[key].window.close();
-            if linger == Linger::Forever {
-                legacies.extend(self.leave_to_name(&mut state, key));
-            }
-            state.detach(self, key, &mut bells);
-        }
-        state.follow(self, &mut bells);
-        state.wake_all(&mut bells);
-        drop(state);
-        self.context.forget_waiting(&serials);
-        for legacy in legacies {
-            self.settle_legacy(legacy);
-        }
-        for endpoint in inproc {
-            if let Endpoint::Inproc(name) = &endpoint {
-                self.context.unbind_name(name, self);
-            }
-        }
-        match self.net.get() {
-            Some(_) => {
-                let until = self.linger_until(linger);
-                bells.rare().jobs.push(Job::Shut {
-                    endpoint: None,
-                    until,
-                });
-            }
-            None => self.closed(0, &mut bells),
-        }
-        bells.ring(self);
-    }
-
-    /// The last connection has ended.
-    pub(super) fn closed(&self, unsent: u64, bells: &mut Bells) {
-        let mut state = self.state.lock();
-        state.phase = Phase::Closed;
-        state.settle_ways();
-        state.ends.note_unsent(unsent);
-        state.forget_all();
-        bells.wakers.extend(state.change_waiters.all());
-        drop(state);
-        self.hub.close(&mut bells.wakers);
-        bells.rare().closed = true;
-    }
-
-    /// Waits until closing is done. Answers how many messages were thrown away.
-    pub fn poll_closed(&self, place: &mut Place, waker: &Waker) -> Poll<u64> {
-        let mut state = self.state.lock();
-        if state.phase == Phase::Closed {
-            return Poll::Ready(state.ends.unsent);
-        }
-        state.change_waiters.enter(place, waker);
-        Poll::Pending
-    }
-
     /// Waits until `done` says so of the peers that are ready and of the subscribers.
     pub fn poll_peers(
         &self,
@@ -447,15 +299,6 @@ impl Socket {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Closed, endpoint.to_string()))
-    }
-
-    pub(super) fn linger_until(&self, linger: Linger) -> Closing {
-        let now = self.context.metal.now();
-        match linger {
-            Linger::Drop => Closing::Until(now),
-            Linger::For(time) => Closing::Until(now + time),
-            Linger::Forever => Closing::Unlimited,
-        }
     }
 
     /// What a bound endpoint means on this machine.
@@ -588,16 +431,5 @@ impl State {
     /// Peers whose handshake is done.
     pub(super) fn ready_peers(&self) -> usize {
         self.peers.iter().filter(|(_, peer)| peer.ready).count()
-    }
-
-    /// Inproc peers that came in through this bound endpoint.
-    fn bound_inproc_peers(&self, endpoint: &Endpoint) -> Vec<usize> {
-        if !endpoint.is_inproc() {
-            return Vec::new();
-        }
-        let came_in = |(key, attached): (usize, &super::attach::Attached)| {
-            (*attached.endpoint == *endpoint && attached.came_in).then_some(key)
-        };
-        self.attached.iter().filter_map(came_in).collect()
     }
 }

@@ -358,7 +358,7 @@ impl Socket {
         }
         let endpoint = Arc::clone(&state.attached[key].endpoint);
         let came_in = state.attached[key].came_in;
-        state.detach(self, key, &mut bells);
+        state.detach(key, &mut bells);
         state.follow(self, &mut bells);
         drop(state);
         bells.ring(self);
@@ -385,7 +385,7 @@ impl Socket {
     }
 
     fn peer_gone_telling(&self, state: &mut State, key: usize, bells: &mut Bells) {
-        state.detach(self, key, bells);
+        state.detach(key, bells);
         state.follow(self, bells);
         state.peer_left(bells);
     }

@@ -409,7 +409,7 @@ impl State {
             self.fetch(key, bells);
         }
         for announcement in effects.announced.drain(..) {
-            self.announce(socket, &announcement, bells);
+            self.announce(&announcement, bells);
         }
         for (key, reason) in effects.evicted.drain(..) {
             self.evict(socket, key, reason, bells);
