@@ -155,6 +155,76 @@ fn each_limit_of_security_names_a_test() {
     }
 }
 
+#[test]
+fn what_documents_link_to_is_there() {
+    let sources = sources();
+    let mut gone = Vec::new();
+    for document in sources.iter().filter(|it| it.path.ends_with(".md")) {
+        for link in links(&document.text).filter(|link| !link.contains("://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(&document.path).parent().expect("a folder");
+            let place = match path {
+                "" => PathBuf::from(&document.path),
+                path => folder.join(path),
+            };
+            let there = root().join(&place);
+            let headed = heading.is_empty()
+                || fs::read_to_string(&there).is_ok_and(|text| has_heading(&text, heading));
+            if !there.exists() || !headed {
+                gone.push(format!("{}: {link}", document.path));
+            }
+        }
+    }
+    assert_eq!(gone, [""; 0], "links to what is not there");
+
+    let text = "See [it](a/b.md#the-end), [that](c.md).\n## The `end`!\n";
+    assert_eq!(links(text).collect::<Vec<_>>(), ["a/b.md#the-end", "c.md"]);
+    assert!(has_heading(text, "the-end") && !has_heading(text, "end"));
+}
+
+#[test]
+fn tests_and_calls_that_documents_name_are_there() {
+    let sources = sources();
+    let mut named = 0;
+    for document in sources.iter().filter(|it| it.path.ends_with(".md")) {
+        // Tests, mostly, and calls; the changelog may speak of what is gone.
+        let quoted = document.text.split('`').skip(1).step_by(2);
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let names = quoted.filter(|it| it.matches('_').count() >= 3 && it.chars().all(is_name));
+        for name in names.filter(|_| document.path != "CHANGELOG.md") {
+            named += 1;
+            let head = format!("fn {name}(");
+            let mut code = sources.iter().filter(|it| it.path.ends_with(".rs"));
+            assert!(
+                code.any(|it| it.text.contains(&head)),
+                "{}: no such function: {name}",
+                document.path
+            );
+        }
+    }
+    assert!(named >= 30, "{named} names: are they read at all?");
+}
+
+/// Where the links of a document lead.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+}
+
+/// Is there a heading that this anchor leads to?
+fn has_heading(text: &str, anchor: &str) -> bool {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let mut anchors = headings.map(|line| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.collect::<String>().replace(' ', "-")
+    });
+    anchors.any(|it| it == anchor)
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
