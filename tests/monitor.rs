@@ -327,6 +327,24 @@ fn several_monitors_hear_the_same_and_end_with_their_socket() {
 }
 
 #[test]
+fn who_never_waits_hears_of_the_end_too() {
+    let pull = Pull::new().expect("a PULL");
+    let events = pull.monitor();
+    assert_eq!(events.try_recv().err(), Some(RecvError::Empty));
+    pull.bind(inproc()).expect("to bind");
+    pull.close(SOON).expect("to close");
+    let mut seen = Vec::new();
+    let end = loop {
+        match events.try_recv() {
+            Ok(event) => seen.push(word(&event)),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, RecvError::Closed, "after {seen:?}");
+    assert_eq!(seen.first().map(String::as_str), Some("Listening"));
+}
+
+#[test]
 fn refused_subscribers_are_told_what_is_wrong() {
     let publisher = Pub::builder().max_topic_octets(10).build().expect("a PUB");
     let events = publisher.monitor();

@@ -15,7 +15,7 @@ use crate::{
 ///
 /// An iterator that waits for each event and ends when the socket has closed. It holds a
 /// bounded number of events; a reader that lags finds an [`EventKind::Lagged`] where some are
-/// missing.
+/// missing. Several threads may read one monitor; each event goes to one of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,9 +70,12 @@ impl Monitor {
     /// The next event, if there is one now.
     ///
     /// # Errors
-    /// `Empty` if there is none.
+    /// `Empty` if there is none; `Closed` once the socket has closed and every event was read.
     pub fn try_recv(&self) -> Result<Event, RecvError> {
-        self.queue.try_next().ok_or(RecvError::Empty)
+        match self.queue.try_next() {
+            Poll::Ready(event) => event.ok_or(RecvError::Closed),
+            Poll::Pending => Err(RecvError::Empty),
+        }
     }
 
     /// The next event, as a future. `None` once the socket has closed. Dropping the future loses

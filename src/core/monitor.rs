@@ -47,7 +47,8 @@ struct Inner {
     missed: u64,
     last_missed: Option<(Endpoint, Time)>,
     closed: bool,
-    waker: Option<Waker>,
+    /// Of all who wait: several threads may read one monitor.
+    wakers: Vec<Waker>,
 }
 
 impl Hub {
@@ -94,7 +95,9 @@ impl Hub {
             at: now(),
         };
         for queue in self.listeners() {
-            wakers.extend(queue.push(event.clone()));
+            for waker in queue.push(event.clone()) {
+                wakers.push(waker);
+            }
         }
     }
 
@@ -103,7 +106,9 @@ impl Hub {
         for queue in self.listeners() {
             let mut inner = queue.inner.lock();
             inner.closed = true;
-            wakers.extend(inner.waker.take());
+            for waker in inner.wakers.drain(..) {
+                wakers.push(waker);
+            }
         }
     }
 
@@ -117,43 +122,49 @@ impl Hub {
 }
 
 impl Queue {
-    fn push(&self, event: Event) -> Option<Waker> {
+    /// Takes an event in. Answers who is to be woken.
+    fn push(&self, event: Event) -> Vec<Waker> {
         let mut inner = self.inner.lock();
         let octets = inner.octets + said(&event);
         let full = inner.events.len() >= EVENTS_MAX || octets > OCTETS_MAX;
         if full && !inner.events.is_empty() {
             inner.missed += 1;
             inner.last_missed = Some((event.endpoint, event.at));
-            return None;
+            return Vec::new();
         }
         inner.octets = octets;
         if let Some(lagged) = inner.lagged() {
             inner.events.push_back(lagged);
         }
         inner.events.push_back(event);
-        inner.waker.take()
+        std::mem::take(&mut inner.wakers)
     }
 
     /// The next event; `Ready(None)` when there will be none.
     pub fn poll(&self, waker: &Waker) -> Poll<Option<Event>> {
         let mut inner = self.inner.lock();
-        match inner.pop() {
-            Some(event) => Poll::Ready(Some(event)),
-            None if inner.closed => Poll::Ready(None),
-            None => {
-                inner.waker = Some(waker.clone());
-                Poll::Pending
-            }
+        let next = inner.next();
+        if next.is_pending() && !inner.wakers.iter().any(|it| it.will_wake(waker)) {
+            inner.wakers.push(waker.clone());
         }
+        next
     }
 
-    /// The next event, if one waits.
-    pub fn try_next(&self) -> Option<Event> {
-        self.inner.lock().pop()
+    /// As [`poll`](Queue::poll), for those who do not wait.
+    pub fn try_next(&self) -> Poll<Option<Event>> {
+        self.inner.lock().next()
     }
 }
 
 impl Inner {
+    fn next(&mut self) -> Poll<Option<Event>> {
+        match self.pop() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if self.closed => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
     fn pop(&mut self) -> Option<Event> {
         let Some(event) = self.events.pop_front() else {
             // Who has read all that there was learns at once that it was not all.
@@ -184,4 +195,54 @@ fn said(event: &Event) -> usize {
     let properties = event.peer.iter().flat_map(|peer| &peer.properties);
     let properties = properties.map(|(name, value)| name.len() + value.len());
     topic + properties.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn all_who_wait_for_one_monitor_are_woken_once() {
+        let hub = Hub::new();
+        let queue = hub.watch();
+        let readers = [(); 2].map(|()| Arc::new(Woken::default()));
+        let wait = || {
+            for reader in &readers {
+                let waker = Waker::from(Arc::clone(reader));
+                for _ in 0..2 {
+                    assert!(queue.poll(&waker).is_pending());
+                }
+            }
+        };
+        let woken = |mut wakers: Few<Waker>| {
+            std::mem::take(&mut wakers).for_each(Waker::wake);
+            readers.each_ref().map(|reader| reader.0.load(Relaxed))
+        };
+        wait();
+        let mut wakers = Few::default();
+        let at: Endpoint = "inproc://here".parse().expect("an endpoint");
+        hub.tell(EventKind::Listening, &at, None, || Time::START, &mut wakers);
+        assert_eq!(woken(wakers), [1, 1]);
+        assert!(queue.try_next().is_ready());
+
+        wait();
+        let mut wakers = Few::default();
+        hub.close(&mut wakers);
+        assert_eq!(woken(wakers), [2, 2]);
+        assert!(matches!(queue.try_next(), Poll::Ready(None)));
+    }
 }
