@@ -49,6 +49,18 @@
 //! * **Watched** by `monitor`, `peers` and `stats`: events and counters that add up; by a [`Meter`]
 //!   and `times`: λ, μ, ρ, L and W of each queue.
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `futures` | sockets and monitors as streams, sockets as sinks: `stream`, `sink`, `split` |
+//! | `prometheus` | the numbers as text that Prometheus reads: `prometheus::Page` |
+//! | `curve` | CURVE, the one mechanism that encrypts, and its keys; needs Rust 1.89 |
+//!
+//! None of them is on by default.
+//!
+//! # What is promised
+//!
 //! A [`Message`] is frames, delivered whole or not at all, at most once, in order from one sender
 //! to one receiver over one connection. Nothing is acknowledged or stored; and nothing is encrypted,
 //! except by CURVE (the feature `curve`): see `Builder::curve_server`.

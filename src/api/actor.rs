@@ -50,6 +50,7 @@ use crate::{
 /// its thread and waits for that. Messages between the two are without limit in either direction,
 /// so that neither ever waits to send; an owner who must not run ahead asks for answers.
 #[derive(Debug)]
+#[must_use = "dropping it stops its thread"]
 pub struct Actor<T> {
     pair: Pair,
     /// The last message: known by where it lies, so that no other can be taken for it.

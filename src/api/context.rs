@@ -188,6 +188,7 @@ impl Default for Context {
 
 /// Settings of a [`Context`].
 #[derive(Clone, Debug)]
+#[must_use = "a builder makes its context in `build`"]
 pub struct ContextBuilder {
     options: ContextOptions,
 }

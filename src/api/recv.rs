@@ -133,7 +133,7 @@ macro_rules! receives_many {
 
 receives_many!(Pull, Sub, XSub, XPub, Dealer, Pair);
 
-/// Messages one by one, until the socket closes.
+/// Messages one by one: see [`Pull::iter`].
 ///
 /// ```
 /// use std::{thread, time::Duration};

@@ -48,9 +48,9 @@ impl Req {
 
     /// Asks and waits for the answer, at most `timeout` in all.
     ///
-    /// A request that has timed out, or was interrupted, is given up: its connection is closed and made anew, so that
-    /// an answer that comes late is not taken for another's. (With `correlate` the number on the
-    /// wire does that, and the connection stays.)
+    /// A request that has timed out, or was interrupted, is given up: its connection is closed and
+    /// made anew, so that an answer that comes late is not taken for another's. (With `correlate`
+    /// the number on the wire does that, and the connection stays.)
     ///
     /// # Errors
     /// `TimedOut`; else as [`request`](Req::request).
@@ -152,8 +152,8 @@ impl Responder {
         (received.message, responder)
     }
 
-    /// Answers. True if the asker was still there to take it, connected as it was when it asked. Never waits: an asker with a full
-    /// queue loses the answer.
+    /// Answers. True if the asker was still there to take it, connected as it was when it asked.
+    /// Never waits: an asker with a full queue loses the answer.
     pub fn reply(self, message: impl Into<Message>) -> bool {
         match &self.route {
             Some(route) => self.socket.reply(route, &message.into()),
@@ -171,7 +171,7 @@ impl Rep {
     /// The next request, and what answers it; waits for one.
     ///
     /// # Errors
-    /// `TimedOut` if a receive timeout was set, `Closed`.
+    /// `TimedOut` if a receive timeout was set, `Interrupted`, `Closed`.
     pub fn recv(&self) -> Result<(Message, Responder), RecvError> {
         self.owner
             .recv()
@@ -203,7 +203,7 @@ impl Rep {
     /// The next request, waiting at most `timeout`.
     ///
     /// # Errors
-    /// `TimedOut` or `Closed`.
+    /// `TimedOut`, `Interrupted` or `Closed`.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<(Message, Responder), RecvError> {
         let received = self.owner.recv_within(Some(timeout))?;
         Ok(Responder::new(&self.owner.socket, received))
@@ -245,13 +245,14 @@ impl Rep {
         }
     }
 
-    /// Iterates over requests, waiting for each, until the socket closes.
+    /// Iterates over requests, waiting for each. Ends when the socket closes or is interrupted, or
+    /// a receive timeout that was set has passed.
     pub fn iter(&self) -> Requests<'_> {
         Requests { rep: self }
     }
 }
 
-/// Requests one by one, until the socket closes.
+/// Requests one by one: see [`Rep::iter`].
 #[derive(Debug)]
 pub struct Requests<'a> {
     rep: &'a Rep,

@@ -1,6 +1,6 @@
 //! ROUTER and STREAM: messages to and from peers by name.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{borrow::Borrow, fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use crate::{
     base::{
         error::{RecvError, SendError},
         event::PeerInfo,
-        message::Message,
+        message::{Frame, Message},
         name::Name,
     },
     core::To,
@@ -28,6 +28,11 @@ use crate::{
 /// assert_eq!(id, "ann");
 /// assert_eq!(id.as_bytes(), b"ann");
 /// assert_eq!(PeerId::from(&[0, 1, 255][..]).to_string(), "0001ff");
+///
+/// let ages = std::collections::BTreeMap::from([(id.clone(), 7)]);
+/// assert_eq!(ages.get(&b"ann"[..]), Some(&7)); // by its octets
+/// let envelope = hubless::Message::from([id.into(), "".into(), "hello".into()]);
+/// assert_eq!(envelope[0], "ann");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(Name);
@@ -60,6 +65,38 @@ impl From<&[u8]> for PeerId {
 impl From<Bytes> for PeerId {
     fn from(id: Bytes) -> PeerId {
         PeerId(Name::from(id))
+    }
+}
+
+impl From<String> for PeerId {
+    fn from(id: String) -> PeerId {
+        PeerId(Name::from(Bytes::from(id)))
+    }
+}
+
+impl From<Vec<u8>> for PeerId {
+    fn from(id: Vec<u8>) -> PeerId {
+        PeerId(Name::from(Bytes::from(id)))
+    }
+}
+
+/// To put a name into an envelope.
+impl From<PeerId> for Frame {
+    fn from(id: PeerId) -> Frame {
+        Frame::from(id.0)
+    }
+}
+
+/// So that a map by peers can be asked by octets: a name hashes and sorts as they do.
+impl Borrow<[u8]> for PeerId {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PartialEq<[u8]> for PeerId {
+    fn eq(&self, other: &[u8]) -> bool {
+        *self.0 == *other
     }
 }
 
@@ -113,8 +150,8 @@ macro_rules! addressed {
             /// Sends to the peer of that routing id. Never waits.
             ///
             /// # Errors
-            /// `Unroutable` if there is no such peer, `Full` if it is at its mark, `Closed`; the message
-            /// comes back.
+            /// `Unroutable` if there is no such peer, `Full` if it is at its mark, `TooLarge` for
+            /// its context (option `MAX_MSGSZ`), `Closed`; the message comes back.
             pub fn send_to(
                 &self,
                 peer: impl AsRef<[u8]>,
@@ -136,7 +173,7 @@ macro_rules! addressed {
             /// The next message and its sender, from the peer whose turn it is; waits for one.
             ///
             /// # Errors
-            /// `TimedOut` if a receive timeout was set, `Closed`.
+            /// `TimedOut` if a receive timeout was set, `Interrupted`, `Closed`.
             pub fn recv_from(&self) -> Result<(PeerId, Message), RecvError> {
                 self.owner.recv_from()
             }
@@ -155,7 +192,7 @@ macro_rules! addressed {
             /// The next message and its sender, waiting at most `timeout`.
             ///
             /// # Errors
-            /// `TimedOut` or `Closed`.
+            /// `TimedOut`, `Interrupted` or `Closed`.
             pub fn recv_from_timeout(&self, timeout: Duration) -> Result<(PeerId, Message), RecvError> {
                 match self.owner.recv_named() {
                     Some(received) => Ok(received),
@@ -184,15 +221,35 @@ macro_rules! addressed {
                 self.recv_from().map(joined)
             }
 
+            /// As [`recv`](Self::recv), if a message is here.
+            ///
+            /// # Errors
+            /// As [`try_recv_from`](Self::try_recv_from).
+            pub fn try_recv(&self) -> Result<Message, RecvError> {
+                self.try_recv_from().map(joined)
+            }
+
             /// As [`recv`](Self::recv), waiting at most `timeout`.
             ///
             /// # Errors
-            /// `TimedOut` or `Closed`.
+            /// As [`recv_from_timeout`](Self::recv_from_timeout).
             pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvError> {
                 self.recv_from_timeout(timeout).map(joined)
             }
 
-            /// Iterates over messages and their senders, waiting for each, until the socket closes.
+            /// As [`recv`](Self::recv), as a future for any executor.
+            ///
+            /// Cancel safety: one that is dropped before it is ready has taken nothing.
+            ///
+            /// # Errors
+            /// `Closed`.
+            pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send {
+                let future = self.recv_from_async();
+                async move { future.await.map(joined) }
+            }
+
+            /// Iterates over messages and their senders, waiting for each. Ends when the socket
+            /// closes or is interrupted, or a receive timeout that was set has passed.
             pub fn iter(&self) -> Addressed<'_> {
                 Addressed { owner: &self.owner }
             }
@@ -250,7 +307,7 @@ impl Owner {
     }
 }
 
-/// Messages and their senders one by one, until the socket closes.
+/// Messages and their senders one by one: see [`Router::iter`].
 #[derive(Clone, Debug)]
 pub struct Addressed<'a> {
     owner: &'a Owner,

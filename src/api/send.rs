@@ -15,7 +15,8 @@ macro_rules! sends {
             ///
             /// # Errors
             /// The message comes back in the error: `TimedOut` if a send timeout was set,
-            /// `Interrupted`, `Closed`, and on REQ `WrongState` while a request is open.
+            /// `Interrupted`, `Closed`, `TooLarge` for its context (option `MAX_MSGSZ`), and on
+            /// REQ `WrongState` while a request is open.
             pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
                 self.owner.send(To::Anyone, message.into())
             }
