@@ -218,9 +218,10 @@ static BARRIER: OnceLock<fn()> = OnceLock::new();
 /// bias takes as long as some hundred entries through the mutex do.
 pub const STREAK: u32 = if cfg!(loom) { 1 } else { 256 };
 
-/// The longest streak that is asked for, after many a bias that others have ended: then a barrier
-/// is the thousandth part of the cost.
-pub const STREAK_MAX: u32 = if cfg!(loom) { 2 } else { 1 << 16 };
+/// The longest streak that is asked for, after many a bias that others have ended: entries by bias
+/// save then several times what a barrier takes. With a longer one, a sender whose reactor looks in
+/// every 200 µs would hardly ever be the habitual user again.
+pub const STREAK_MAX: u32 = if cfg!(loom) { 2 } else { 1 << 10 };
 
 #[cfg(not(loom))]
 mod barriers {
