@@ -58,7 +58,7 @@ pub(crate) struct Dialer {
     failures: u32,
     /// It was told that this attempt has begun.
     told: bool,
-    /// Tells an answer of the resolver from one to an earlier question.
+    /// The number of the last question to the resolver: no other dialer has asked by it.
     question: u64,
 }
 
@@ -140,7 +140,7 @@ impl Dialer {
                 let (host, port) = proxy.map_or((tcp.host.clone(), port), |proxy| proxy);
                 match &host {
                     Host::Name(name) => {
-                        self.question += 1;
+                        self.question = socket.context.next_serial();
                         self.dial = Dial::Resolving;
                         let (me, question) = (socket.me.clone(), self.question);
                         let done = move |found| {

@@ -1,0 +1,190 @@
+//! What happens between two steps of a call: a metal that lets the test act at that very moment.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hubless::{
+    Endpoint, SocketType, Time,
+    internals::{
+        base::{
+            context_options::{ContextOptions, ThreadOptions},
+            options::{Linger, Options},
+        },
+        core::{Context, Place, Socket},
+        reactor::{
+            Reactor,
+            metal::{Acceptor, Address, Metal, Resolved, Selector, SocksTarget, Stream},
+        },
+        transport::MioMetal,
+    },
+};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A name that was asked for and not answered yet.
+struct Lookup {
+    host: String,
+    done: Resolved,
+}
+
+type Act = Box<dyn FnOnce() + Send>;
+
+/// The real metal, but for what the test takes into its own hands.
+#[derive(Default)]
+struct Stage {
+    real: MioMetal,
+    lookups: Mutex<Vec<Lookup>>,
+    /// To be done when somebody listens, or asks for a random number.
+    at_listen: Mutex<Option<Act>>,
+    at_random: Mutex<Option<Act>>,
+}
+
+impl Stage {
+    fn act(place: &Mutex<Option<Act>>) {
+        let act = place.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+
+    /// The question about this name, which is there or comes.
+    fn lookup(&self, host: &str) -> Lookup {
+        let until = self.now() + PATIENCE;
+        loop {
+            let mut lookups = self.lookups.lock().unwrap();
+            if let Some(at) = lookups.iter().position(|it| it.host == host) {
+                return lookups.remove(at);
+            }
+            drop(lookups);
+            assert!(self.now() < until, "nobody asked for {host}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stage")
+    }
+}
+
+impl Metal for Stage {
+    fn now(&self) -> Time {
+        self.real.now()
+    }
+
+    fn random(&self) -> u64 {
+        Stage::act(&self.at_random);
+        self.real.random()
+    }
+
+    fn selector(&self) -> io::Result<Box<dyn Selector>> {
+        self.real.selector()
+    }
+
+    fn connect(
+        &self,
+        to: &Address,
+        from: Option<&Address>,
+        options: &Options,
+    ) -> io::Result<Box<dyn Stream>> {
+        self.real.connect(to, from, options)
+    }
+
+    fn connect_through(
+        &self,
+        proxy: SocketAddr,
+        target: SocksTarget,
+        from: Option<&Address>,
+        options: &Options,
+    ) -> io::Result<Box<dyn Stream>> {
+        self.real.connect_through(proxy, target, from, options)
+    }
+
+    fn adopt(&self, listener: OwnedFd, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        self.real.adopt(listener, options)
+    }
+
+    fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Acceptor>> {
+        let acceptor = self.real.listen(at, options);
+        Stage::act(&self.at_listen);
+        acceptor
+    }
+
+    fn resolve(&self, host: &str, _: u16, _: bool, done: Resolved) {
+        let host = host.to_owned();
+        self.lookups.lock().unwrap().push(Lookup { host, done });
+    }
+
+    fn interface(&self, name: &str) -> Vec<SocketAddr> {
+        self.real.interface(name)
+    }
+
+    fn run(&self, reactor: Reactor, thread: &ThreadOptions) -> io::Result<()> {
+        self.real.run(reactor, thread)
+    }
+}
+
+fn stage() -> (Arc<Stage>, Arc<Context>) {
+    let stage = Arc::new(Stage::default());
+    let metal: Arc<dyn Metal> = stage.clone();
+    (stage, Context::new(metal, ContextOptions::default()))
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    text.parse().unwrap()
+}
+
+/// Somebody who listens, and does not wait in `accept`; and where.
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let at = listener.local_addr().unwrap();
+    (listener, at)
+}
+
+/// Waits until a socket has closed.
+fn closed(socket: &Socket) {
+    let until = socket.context().metal().now() + PATIENCE;
+    let mut place = Place::default();
+    socket
+        .block_on(Some(until), false, |waker| {
+            socket.poll_closed(&mut place, waker)
+        })
+        .expect("closes");
+}
+
+#[test]
+fn an_answer_of_the_resolver_is_for_whoever_has_asked() {
+    let (stage, context) = stage();
+    let push = Socket::new(&context, SocketType::Push, Options::default()).unwrap();
+    let (wrong, wrong_at) = listener();
+    let (right, right_at) = listener();
+    let first = endpoint("tcp://first.example:7");
+    push.connect(&first).unwrap();
+    let late = stage.lookup("first.example");
+    push.disconnect(&first).unwrap();
+    // It takes the place of the first one, and has asked as often.
+    push.connect(&endpoint("tcp://second.example:7")).unwrap();
+    let second = stage.lookup("second.example");
+    (late.done)(Ok(vec![wrong_at]));
+    (second.done)(Ok(vec![right_at]));
+    let until = stage.now() + PATIENCE;
+    loop {
+        let came = |to: &TcpListener| to.accept().is_ok();
+        assert!(!came(&wrong), "the answer was for another");
+        if came(&right) {
+            break;
+        }
+        assert!(stage.now() < until, "nobody came");
+        std::thread::yield_now();
+    }
+    push.close(Linger::Drop);
+    closed(&push);
+}
