@@ -9,13 +9,13 @@ use std::{
 };
 
 use hubless::{
-    Endpoint, SocketType, Time,
+    Endpoint, ErrorKind, Message, Reconnect, SocketType, Time,
     internals::{
         base::{
             context_options::{ContextOptions, ThreadOptions},
             options::{Linger, Options},
         },
-        core::{Context, Place, Socket},
+        core::{Context, Place, Socket, To},
         reactor::{
             Reactor,
             metal::{Acceptor, Address, Metal, Resolved, Selector, SocksTarget, Stream},
@@ -187,4 +187,66 @@ fn an_answer_of_the_resolver_is_for_whoever_has_asked() {
     }
     push.close(Linger::Drop);
     closed(&push);
+}
+
+/// A socket that cannot deliver what it was given, and takes until the end of its linger.
+fn busy(context: &Arc<Context>, options: Options) -> Arc<Socket> {
+    let never = Duration::from_secs(3600);
+    let (listener, at) = listener();
+    drop(listener);
+    let reconnect = Reconnect::Backoff {
+        min: never,
+        max: never,
+    };
+    let options = Options {
+        reconnect,
+        ..options
+    };
+    let push = Socket::new(context, SocketType::Push, options).unwrap();
+    push.connect(&Endpoint::from(at)).unwrap();
+    push.try_send(To::Anyone, Message::from("for nobody"))
+        .unwrap();
+    push
+}
+
+#[test]
+fn who_binds_while_the_socket_closes_is_refused_and_keeps_nothing_open() {
+    for linger in [Linger::Drop, Linger::For(Duration::from_millis(50))] {
+        let (stage, context) = stage();
+        let push = busy(&context, Options::default());
+        let (free, at) = listener();
+        drop(free);
+        let closing = Arc::clone(&push);
+        *stage.at_listen.lock().unwrap() = Some(Box::new(move || closing.close(linger)));
+        let bound = push.bind(&Endpoint::from(at)).map_err(|error| error.kind());
+        assert_eq!(bound, Err(ErrorKind::Closed), "{linger:?}");
+        closed(&push);
+        TcpListener::bind(at).expect("the address is free");
+    }
+}
+
+#[test]
+fn who_connects_while_the_socket_closes_is_refused_and_keeps_nothing_open() {
+    for linger in [Linger::Drop, Linger::For(Duration::from_millis(50))] {
+        for immediate in [false, true] {
+            let (stage, context) = stage();
+            let timed = Options {
+                time_one_in: 1,
+                ..Options::default()
+            };
+            let push = busy(&context, timed);
+            push.change(|options| {
+                options.immediate = immediate;
+                Ok(())
+            })
+            .unwrap();
+            let closing = Arc::clone(&push);
+            *stage.at_random.lock().unwrap() = Some(Box::new(move || closing.close(linger)));
+            let (_listener, at) = listener();
+            let connected = push.connect(&Endpoint::from(at));
+            let connected = connected.map(|_| ()).map_err(|error| error.kind());
+            assert_eq!(connected, Err(ErrorKind::Closed), "{linger:?}");
+            closed(&push);
+        }
+    }
 }

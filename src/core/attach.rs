@@ -271,13 +271,14 @@ impl Socket {
 }
 
 impl State {
-    /// Can the next peer have this name?
+    /// Can a peer come, and have this name?
     ///
     /// # Errors
-    /// `InvalidOption`.
-    pub(super) fn check_name(&self, name: Option<&Bytes>) -> Result<(), Error> {
+    /// `Closed`, `InvalidOption`.
+    pub(super) fn check_newcomer(&self, name: Option<&Bytes>) -> Result<(), Error> {
         let wrong = |what| Err(Error::new(ErrorKind::InvalidOption, what));
         match name {
+            _ if self.phase != Phase::Open => Err(ErrorKind::Closed.into()),
             None => Ok(()),
             Some(name) if name.is_empty() || name.len() > 255 || name[0] == 0 => {
                 wrong("a name has 1 to 255 octets, the first not zero")

@@ -78,7 +78,9 @@ impl PollSet {
         now: Time,
         bells: &mut Bells,
     ) {
-        self.shutting |= endpoint.is_none();
+        if endpoint.is_none() {
+            self.shutting = Some(until);
+        }
         let meant = |id: u64| endpoint.is_none_or(|endpoint| endpoint == id);
         let keys: Vec<usize> = self.entries.iter().map(|(key, _)| key).collect();
         for key in keys {

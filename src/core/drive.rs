@@ -5,7 +5,7 @@
 
 use std::{io, time::Duration};
 
-use super::{bells::Bells, job::Job, pollset::PollSet, socket::Socket};
+use super::{bells::Bells, gate::Answer, job::Job, pollset::PollSet, socket::Socket};
 use crate::base::{sync::Ordering, time::Time};
 
 impl Socket {
@@ -87,7 +87,10 @@ impl Socket {
         polls: bool,
         bells: &mut Bells,
     ) -> Option<Time> {
-        let set_here = set.as_mut()?;
+        let Some(set_here) = set.as_mut() else {
+            self.forget_jobs(bells);
+            return None;
+        };
         let now = self.context.metal.now();
         set_here.run_jobs(self, now, bells);
         if polls {
@@ -99,6 +102,19 @@ impl Socket {
             }
         }
         self.work(set, now, bells)
+    }
+
+    /// The set is over: what is asked of it now nobody will do.
+    fn forget_jobs(&self, bells: &mut Bells) {
+        for job in std::mem::take(&mut *self.jobs.lock()) {
+            if let Job::Judged {
+                answer: Answer::Asked(inquiry),
+                ..
+            } = job
+            {
+                inquiry.end(bells);
+            }
+        }
     }
 
     /// Does what the last poll told of. Answers the next deadline.

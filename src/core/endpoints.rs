@@ -27,8 +27,8 @@ use crate::{
         endpoint::{Endpoint, Host, IpcEndpoint, Port, TcpEndpoint},
         error::{Error, ErrorKind},
         event::EventKind,
-        sync::Ordering,
-        sync::park::Alarm,
+        options::Linger,
+        sync::{Ordering, park::Alarm},
         time::Time,
         tuning,
     },
@@ -75,7 +75,9 @@ impl Socket {
         self.check_open(endpoint)?;
         if let Endpoint::Inproc(name) = endpoint {
             self.bind_inproc(name, endpoint)?;
-            self.note_end(self.context.next_serial(), endpoint, endpoint, true, None);
+            let id = self.context.next_serial();
+            self.note_end(id, endpoint, endpoint, true, None)
+                .inspect_err(|_| self.context.unbind_name(name, self))?;
             return Ok(endpoint.clone());
         }
         let failed = |error| Error::from_io(endpoint.to_string(), error);
@@ -96,7 +98,7 @@ impl Socket {
             bells.ring(self);
             failed(error)
         })?;
-        Ok(self.begin_listening(acceptor, Some(endpoint), terms))
+        self.begin_listening(acceptor, Some(endpoint), terms)
     }
 
     /// Binds to where a socket of the system's listens already, and takes it over.
@@ -111,7 +113,7 @@ impl Socket {
         self.net(&"a listener")?;
         let terms = self.terms();
         let acceptor = self.context.metal.adopt(listener, &terms.options);
-        Ok(self.begin_listening(acceptor.map_err(failed)?, None, terms))
+        self.begin_listening(acceptor.map_err(failed)?, None, terms)
     }
 
     /// Listens. `given` is the endpoint as it was asked for.
@@ -120,7 +122,7 @@ impl Socket {
         acceptor: Box<dyn Acceptor>,
         given: Option<&Endpoint>,
         terms: Arc<Terms>,
-    ) -> Endpoint {
+    ) -> Result<Endpoint, Error> {
         let real = match acceptor.local() {
             Address::Tcp(address) => Endpoint::from(address),
             Address::Path(path) => Endpoint::Ipc(IpcEndpoint::Path(path)),
@@ -129,10 +131,10 @@ impl Socket {
             )),
         };
         let id = self.context.next_serial();
-        self.note_end(id, given.unwrap_or(&real), &real, true, None);
+        self.note_end(id, given.unwrap_or(&real), &real, true, None)?;
         let listener = Listener::new(id, Arc::new(real.clone()), acceptor, terms);
         self.submit(vec![Job::Listen(Box::new(listener))]);
-        real
+        Ok(real)
     }
 
     /// Connects: returns at once, and goes on trying.
@@ -158,7 +160,7 @@ impl Socket {
         let id = self.context.next_serial();
         if let Endpoint::Inproc(name) = endpoint {
             let peer = self.connect_inproc(name, endpoint, named)?;
-            self.note_end(id, endpoint, endpoint, false, Some(peer));
+            self.note_end(id, endpoint, endpoint, false, Some(peer))?;
             return Ok(Connected { endpoint: id });
         }
         self.net(endpoint)?;
@@ -174,7 +176,7 @@ impl Socket {
             let mut bells = Bells::default();
             let mut state = self.state.lock();
             let both = (Arc::clone(&lanes.0), Arc::clone(&lanes.1));
-            state.check_name(named.as_ref())?;
+            state.check_newcomer(named.as_ref())?;
             let (key, serial) = state.attach(self, &shared, both);
             state.name_peer(key, named);
             state.attached[key].served = true;
@@ -184,7 +186,7 @@ impl Socket {
             drop(state);
             bells.ring(self);
         }
-        self.note_end(id, endpoint, endpoint, false, peer);
+        self.note_end(id, endpoint, endpoint, false, peer)?;
         let dialer = Dialer::new(id, shared, lanes, peer, terms);
         self.submit(vec![Job::Dial(Box::new(dialer))]);
         Ok(Connected { endpoint: id })
@@ -269,6 +271,8 @@ impl Socket {
         ends.map(|end| (*end.real).clone()).collect()
     }
 
+    /// Notes an endpoint, unless the socket was closed while that was made: closing ends what it
+    /// finds.
     fn note_end(
         &self,
         id: u64,
@@ -276,7 +280,7 @@ impl Socket {
         real: &Endpoint,
         bound: bool,
         peer: Option<(usize, u64)>,
-    ) {
+    ) -> Result<(), Error> {
         let end = End {
             id,
             given: given.clone(),
@@ -285,8 +289,12 @@ impl Socket {
             peer,
         };
         let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Err(Error::new(ErrorKind::Closed, given.to_string()));
+        }
         state.ends.last = Some(Arc::clone(&end.real));
         state.ends.list.push(end);
+        Ok(())
     }
 
     /// Is the socket open, and has it a use for this transport?
@@ -363,12 +371,21 @@ impl Socket {
         self.leased.store(leased, Ordering::SeqCst);
         *guard = Some(PollSet::new(selector, leased));
         drop(guard);
-        Ok(self.net.get_or_init(|| Net {
+        let net = self.net.get_or_init(|| Net {
             reactor,
             key,
             io_thread,
             alarm,
-        }))
+        });
+        if !self.is_open() {
+            // Closed meanwhile, perhaps without having seen the set, which is to end, too.
+            self.submit(vec![Job::Shut {
+                endpoint: None,
+                until: self.linger_until(Linger::Drop),
+            }]);
+            return Err(Error::new(ErrorKind::Closed, what.to_string()));
+        }
+        Ok(net)
     }
 
     /// Has the reactor sweep soon.

@@ -142,7 +142,7 @@ impl Socket {
         self.time_lanes([&lanes.0, &lanes.1]);
         let mut bells = Bells::default();
         let mut state = self.state.lock();
-        state.check_name(name.as_ref())?;
+        state.check_newcomer(name.as_ref())?;
         let (key, serial) = state.attach(self, &Arc::new(endpoint.clone()), lanes);
         state.name_peer(key, name);
         state.follow(self, &mut bells);
