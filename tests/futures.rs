@@ -300,6 +300,39 @@ fn a_sender_that_goes_away_passes_its_bell_on() {
 }
 
 #[test]
+fn senders_that_wait_for_different_peers_are_both_heard() {
+    let at = common::inproc();
+    let publisher = Pub::builder()
+        .send_hwm(1)
+        .no_drop(true)
+        .build()
+        .expect("a PUB");
+    publisher.bind(&at).expect("to bind");
+    let subs = ["x", "y"].map(|topic| {
+        let sub = Sub::builder().recv_hwm(1).build().expect("a SUB");
+        sub.subscribe(topic).expect("open");
+        sub.connect(&at).expect("to connect");
+        publisher.send(topic).expect("room");
+        publisher.send(topic).expect("room");
+        sub
+    });
+    let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let wakers = [&first, &second].map(|count| Waker::from(Arc::clone(count)));
+    let mut for_x = Box::pin(publisher.send_async("x"));
+    let mut for_y = Box::pin(publisher.send_async("y"));
+    for (future, waker) in [(&mut for_x, &wakers[0]), (&mut for_y, &wakers[1])] {
+        let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+        assert!(polled.is_pending());
+    }
+    // Room for y: whoever waits for x cannot use it.
+    assert_eq!(subs[1].recv().expect("it")[0], "y");
+    let x = for_x.as_mut().poll(&mut Context::from_waker(&wakers[0]));
+    assert!(x.is_pending());
+    assert_eq!(second.0.load(Ordering::SeqCst), 1);
+    assert!(poll_once(&mut for_y).is_ready());
+}
+
+#[test]
 fn who_has_waited_for_a_peer_leaves_nothing_behind() {
     let push = Push::new().expect("a PUSH");
     let connection = push.connect(common::inproc().as_str()).expect("to connect");

@@ -333,7 +333,7 @@ impl State {
         self.watchers.ring(Interest::WRITABLE, bells);
     }
 
-    /// All of those who wait for room look again.
+    /// All of those who wait for room look again: some wait for that of a certain peer.
     fn wake_senders(&mut self, bells: &mut Bells) {
         bells.wakers.extend(self.send_waiters.all());
         self.watchers.ring(Interest::WRITABLE, bells);
@@ -342,7 +342,13 @@ impl State {
     /// A peer's lane has room, after there was none.
     pub(super) fn writable(&mut self, socket: &Socket, key: usize, bells: &mut Bells) {
         self.pattern.writable(key);
-        self.wake_sender(bells);
+        match self.pattern {
+            // Who waits for room at another peer has no use for this, and would keep it to himself.
+            Pattern::Publish(_) | Pattern::Router(_) | Pattern::Stream(_) => {
+                self.wake_senders(bells);
+            }
+            _ => self.wake_sender(bells),
+        }
         let attached = &mut self.attached[key];
         if std::mem::take(&mut attached.congested) {
             attached.tell(socket, || EventKind::Drained, bells);
