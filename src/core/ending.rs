@@ -9,12 +9,11 @@
 use std::task::{Poll, Waker};
 
 use super::{
-    attach::Attached,
     bells::Bells,
     endpoints::End,
     job::{Closing, Job},
     socket::Socket,
-    state::{Phase, State},
+    state::Phase,
     wait::Place,
 };
 use crate::base::{
@@ -76,11 +75,10 @@ impl Socket {
                 state.peer_left(&mut bells);
             }
         }
-        let own: Vec<usize> = state.bound_inproc_peers(endpoint);
         drop(state);
         if let Endpoint::Inproc(name) = endpoint {
             if bound {
-                self.unbind_inproc(name, own, &mut bells);
+                self.unbind_inproc(name, endpoint, &mut bells);
             } else if let Some((_, serial)) = end.peer {
                 self.context.forget_waiting(&[serial]);
             }
@@ -178,18 +176,5 @@ impl Socket {
             Linger::For(time) => Closing::Until(now + time),
             Linger::Forever => Closing::Unlimited,
         }
-    }
-}
-
-impl State {
-    /// Inproc peers that came in through this bound endpoint.
-    fn bound_inproc_peers(&self, endpoint: &Endpoint) -> Vec<usize> {
-        if !endpoint.is_inproc() {
-            return Vec::new();
-        }
-        let came_in = |(key, attached): (usize, &Attached)| {
-            (*attached.endpoint == *endpoint && attached.came_in).then_some(key)
-        };
-        self.attached.iter().filter_map(came_in).collect()
     }
 }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    attach::Wire,
+    attach::{Attached, Wire},
     bells::{Bells, Remote, Word},
     context::{Legacy, Waiting},
     socket::Socket,
@@ -370,22 +370,16 @@ impl Socket {
     }
 
     /// Gives a name back; those who came in through it leave.
-    pub(super) fn unbind_inproc(&self, name: &str, peers: Vec<usize>, bells: &mut Bells) {
+    pub(super) fn unbind_inproc(&self, name: &str, endpoint: &Endpoint, bells: &mut Bells) {
         self.context.unbind_name(name, self);
         let mut state = self.state.lock();
-        for key in peers {
-            if state
-                .attached
-                .get(key)
-                .is_some_and(|attached| attached.came_in)
-            {
-                self.peer_gone_telling(&mut state, key, bells);
-            }
+        let came_in = |(key, attached): (usize, &Attached)| {
+            (attached.came_in && *attached.endpoint == *endpoint).then_some(key)
+        };
+        let keys: Vec<usize> = state.attached.iter().filter_map(came_in).collect();
+        for key in keys {
+            state.detach(key, bells);
         }
-    }
-
-    fn peer_gone_telling(&self, state: &mut State, key: usize, bells: &mut Bells) {
-        state.detach(key, bells);
         state.follow(self, bells);
         state.peer_left(bells);
     }
