@@ -334,13 +334,8 @@ impl Socket {
         if state.is_too_large(message) {
             return false;
         }
-        let State {
-            pattern,
-            peers,
-            effects,
-            ..
-        } = &mut *state;
-        let taken = pattern.reply(peers, route, message, effects);
+        let taken = state
+            .with_pattern(|pattern, peers, effects| pattern.reply(peers, route, message, effects));
         state.note_back(self);
         state.follow(self, &mut bells);
         drop(state);
@@ -478,13 +473,7 @@ impl Socket {
     pub fn abandon(&self) {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
-        let State {
-            pattern,
-            peers,
-            effects,
-            ..
-        } = &mut *state;
-        pattern.abandon(peers, effects);
+        state.with_pattern(|pattern, peers, effects| pattern.abandon(peers, effects));
         state.wake_sender(&mut bells);
         if state.watchers.are_steady() {
             state.note_drained(&mut bells);
@@ -521,10 +510,7 @@ impl Socket {
         if state.phase != Phase::Open {
             return Err(RecvError::Closed);
         }
-        let State {
-            pattern, effects, ..
-        } = &mut *state;
-        let able = change(pattern, effects);
+        let able = state.with_pattern(|pattern, _, effects| change(pattern, effects));
         state.follow(self, &mut bells);
         drop(state);
         bells.tell_subscriptions();

@@ -434,7 +434,7 @@ impl State {
         }
     }
 
-    /// Takes the pattern's hands off: for those who call it outside of this file.
+    /// Calls the pattern; what it leaves to do is noted for [`follow`](State::follow).
     pub(super) fn with_pattern<R>(
         &mut self,
         act: impl FnOnce(&mut Pattern, &mut Peers, &mut Effects) -> R,

@@ -129,8 +129,7 @@ impl Socket {
     pub fn poll_room(&self, place: &mut Place, waker: &Waker) -> Poll<bool> {
         let mut state = self.state.lock();
         let open = state.phase == Phase::Open;
-        let State { pattern, peers, .. } = &mut *state;
-        if open && !pattern.can_send(peers) {
+        if open && !state.with_pattern(|pattern, peers, _| pattern.can_send(peers)) {
             state.send_waiters.enter(place, waker);
             return Poll::Pending;
         }
@@ -181,14 +180,12 @@ impl Socket {
         if state.phase != Phase::Open {
             return Err(ErrorKind::Closed);
         }
-        let State { pattern, peers, .. } = &mut *state;
-        pattern
-            .admit(peers, first)
-            .map_err(|refusal| match refusal {
-                Refusal::Full => ErrorKind::Full,
-                Refusal::Unroutable => ErrorKind::Unroutable,
-                Refusal::Busy | Refusal::WrongState => ErrorKind::WrongState,
-            })
+        let admitted = state.with_pattern(|pattern, peers, _| pattern.admit(peers, first));
+        admitted.map_err(|refusal| match refusal {
+            Refusal::Full => ErrorKind::Full,
+            Refusal::Unroutable => ErrorKind::Unroutable,
+            Refusal::Busy | Refusal::WrongState => ErrorKind::WrongState,
+        })
     }
 
     /// As [`admit`](Socket::admit), or takes a place among those who wait to send.
@@ -211,13 +208,9 @@ impl Socket {
         loop {
             let mut bells = Bells::default();
             let mut state = self.state.lock();
-            let State {
-                pattern,
-                peers,
-                effects,
-                ..
-            } = &mut *state;
-            let ready = (pattern.can_recv(peers, effects), pattern.can_send(peers));
+            let ready = state.with_pattern(|pattern, peers, effects| {
+                (pattern.can_recv(peers, effects), pattern.can_send(peers))
+            });
             state.note_back(self);
             state.follow(self, &mut bells);
             drop(state);
@@ -278,14 +271,12 @@ impl Socket {
         let closed = state.phase != Phase::Open;
         let (mut readable, mut writable) = (closed, closed);
         if !closed {
-            let State {
-                pattern,
-                peers,
-                effects,
-                ..
-            } = state;
-            readable = interest.is_readable() && pattern.can_recv(peers, effects);
-            writable = interest.is_writable() && pattern.can_send(peers);
+            (readable, writable) = state.with_pattern(|pattern, peers, effects| {
+                (
+                    interest.is_readable() && pattern.can_recv(peers, effects),
+                    interest.is_writable() && pattern.can_send(peers),
+                )
+            });
             state.follow(self, bells);
         }
         let look = Look {
