@@ -236,7 +236,6 @@ impl Engine {
         }
         let mut rest = input;
         let step = match &mut self.state {
-            State::Traffic if self.opener.is_some() => self.handle_sealed(now, &mut rest, sink),
             State::Traffic => self.handle_traffic(now, &mut rest, sink),
             State::Handshake(handshake) => {
                 let done =

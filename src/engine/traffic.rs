@@ -14,7 +14,7 @@
 use super::{
     Config, Engine, Sink, Step,
     reader::Body,
-    sealed::{Opened, SEALED_OCTETS},
+    sealed::{Opened, Opener, SEALED_OCTETS},
 };
 use crate::{
     base::{
@@ -110,6 +110,27 @@ impl Traffic {
         }
     }
 
+    /// The frame inside a sealed one, judged as if it had come by itself.
+    fn open<'a>(
+        &mut self,
+        config: &Config,
+        opener: &'a mut Opener,
+        sealed: Body<'_>,
+    ) -> Result<(Header, Body<'a>), Reason> {
+        let Opened {
+            more,
+            command,
+            body,
+        } = opener.open(sealed)?;
+        let header = Header {
+            more,
+            command,
+            octets: body.len() as u64,
+        };
+        self.admit(config, header).map_err(Reason::Protocol)?;
+        Ok((header, body))
+    }
+
     /// The frame that makes its message whole gives that message.
     #[inline]
     fn handle_frame(
@@ -148,6 +169,8 @@ impl Engine {
         rest: &mut &[u8],
         sink: &mut impl Sink,
     ) -> Result<Step, Reason> {
+        // Out of the way: the body that it has just opened may lie in it.
+        let mut opener = self.opener.take();
         let mut room = sink.room();
         if let Some(message) = self.traffic.held.take() {
             self.hand_over(*message, &mut room, sink);
@@ -159,7 +182,8 @@ impl Engine {
             if self.traffic.held.is_some() {
                 break Step::Full;
             }
-            if self.traffic.taste == Taste::Messages && self.reader.is_idle() {
+            let is_plain = opener.is_none() && self.traffic.taste == Taste::Messages;
+            if is_plain && self.reader.is_idle() {
                 self.take_small_messages(rest, &mut room, sink);
                 let message_next = rest.first().is_some_and(|flags| flags & COMMAND == 0);
                 if room == 0 && message_next {
@@ -172,8 +196,14 @@ impl Engine {
                 config,
                 ..
             } = self;
-            let Some((header, body)) = reader.next(rest, |header| traffic.admit(config, header))?
-            else {
+            let frame = match &mut opener {
+                None => reader.next(rest, |header| traffic.admit(config, header))?,
+                Some(opener) => reader
+                    .next(rest, |header| traffic.admit_sealed(config, header))?
+                    .map(|(_, sealed)| traffic.open(config, opener, sealed))
+                    .transpose()?,
+            };
+            let Some((header, body)) = frame else {
                 break Step::Drained;
             };
             if header.command {
@@ -187,63 +217,10 @@ impl Engine {
         if rest.len() < left_at_ping {
             self.heartbeat.heard_after_ping();
         }
-        Ok(step)
-    }
-
-    /// As [`handle_traffic`](Engine::handle_traffic), of sealed frames.
-    pub(super) fn handle_sealed(
-        &mut self,
-        now: Time,
-        rest: &mut &[u8],
-        sink: &mut impl Sink,
-    ) -> Result<Step, Reason> {
-        let Some(mut opener) = self.opener.take() else {
-            return Ok(Step::Drained);
-        };
-        let mut room = sink.room();
-        if let Some(message) = self.traffic.held.take() {
-            self.hand_over(*message, &mut room, sink);
+        if let Some(opener) = &mut opener {
+            opener.tidy_up();
         }
-        let mut left_at_ping = 0;
-        let step = loop {
-            if self.traffic.held.is_some() {
-                break Step::Full;
-            }
-            let Engine {
-                reader,
-                traffic,
-                config,
-                ..
-            } = self;
-            let sealed = reader.next(rest, |header| traffic.admit_sealed(config, header))?;
-            let Some((_, sealed)) = sealed else {
-                break Step::Drained;
-            };
-            let Opened {
-                more,
-                command,
-                body,
-            } = opener.open(sealed)?;
-            let octets = body.len() as u64;
-            let header = Header {
-                more,
-                command,
-                octets,
-            };
-            traffic.admit(config, header).map_err(Reason::Protocol)?;
-            if command {
-                if self.handle_command(now, body, sink)? {
-                    left_at_ping = rest.len();
-                }
-            } else if let Some(message) = traffic.handle_frame(header, body, sink) {
-                self.hand_over(message, &mut room, sink);
-            }
-        };
-        if rest.len() < left_at_ping {
-            self.heartbeat.heard_after_ping();
-        }
-        opener.tidy_up();
-        self.opener = Some(opener);
+        self.opener = opener;
         Ok(step)
     }
 
