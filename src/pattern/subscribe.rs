@@ -1,10 +1,10 @@
 //! SUB and XSUB (RFC 29): what we want to hear.
 //!
 //! Subscriptions are counted: peers are told of each, since an XPUB may want to show it, and of the
-//! end of the last to a topic. The publishers filter, but a message that was on its way when we cancelled, or comes from a publisher that does not,
-//! is dropped here; so is what a peer sends of a topic that we want exactly, and that goes on after it.
-//! XSUB says its subscriptions as messages, `1 topic` and `0 topic`, sends any
-//! other message to all its publishers, and sees all that comes.
+//! end of the last to a topic. The publishers filter; what comes all the same is dropped here: it
+//! was on its way when we cancelled, or its publisher does not filter, or it goes on after a topic
+//! that we want exactly. XSUB says its subscriptions as messages, `1 topic` and `0 topic`, sends
+//! any other message to all its publishers, and sees all that comes.
 
 use bytes::Bytes;
 
