@@ -331,6 +331,20 @@ fn unbinding_frees_the_place_and_closes_what_came_in() {
 }
 
 #[test]
+fn who_waits_for_a_peer_hears_that_it_will_not_come() {
+    // Another type: no handshake will ever succeed.
+    let pull = Pull::new().expect("a PULL");
+    let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+    for immediate in [false, true] {
+        let dealer = Dealer::builder().immediate(immediate).build();
+        let dealer = dealer.expect("a DEALER");
+        let connection = dealer.connect(&at).expect("to connect");
+        let error = connection.wait_ready(SOON).expect_err("refused for good");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "immediate: {immediate}");
+    }
+}
+
+#[test]
 fn wildcards_are_unbound_by_what_bind_said() {
     let pull = Pull::new().expect("a PULL");
     for wildcard in ["tcp://127.0.0.1:*", "tcp://*:0", "ipc://*"] {

@@ -258,7 +258,7 @@ impl Dialer {
                                 writable: true,
                                 closed: false,
                             };
-                            return self.begin_session(socket, ready, now, bells);
+                            return self.begin_session(socket, set, ready, now, bells);
                         }
                         Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
                             self.dial = Dial::Connecting { stream, deadline };
@@ -314,6 +314,7 @@ impl Dialer {
         if let Some((key, serial)) = self.peer.take() {
             socket.peer_lost(key, serial, true, bells);
         }
+        socket.note_stopped(self.id, bells);
         socket.tell(
             EventKind::ConnectStopped(reason),
             &self.endpoint,
@@ -343,7 +344,7 @@ impl Dialer {
                         writable: true,
                         ..ready
                     };
-                    self.begin_session(socket, ready, now, bells)
+                    self.begin_session(socket, set, ready, now, bells)
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Stays,
                 Err(error) => {
@@ -423,6 +424,7 @@ impl Dialer {
     fn begin_session(
         &mut self,
         socket: &Socket,
+        set: &PollSet,
         ready: Ready,
         now: Time,
         bells: &mut Bells,
@@ -432,23 +434,17 @@ impl Dialer {
             return Fate::Stays;
         };
         let lanes = (Arc::clone(&self.lanes.0), Arc::clone(&self.lanes.1));
-        let session = Session::new(&self.terms, &self.endpoint, stream, lanes, self.peer, now);
+        let mut session = Session::new(&self.terms, &self.endpoint, stream, lanes, self.peer, now);
         socket.tell(
             EventKind::Connected,
             &self.endpoint,
             Some(&session.info),
             bells,
         );
-        self.dial = Dial::Session(Box::new(session));
-        let Dial::Session(session) = &mut self.dial else {
-            return Fate::Stays;
-        };
         session.say(socket, bells);
-        match session.drive(socket, ready.token, ready, now, bells) {
-            Fare::Waits => Fate::Stays,
-            Fare::More => Fate::More,
-            Fare::Over(fault) => self.over(socket, &fault, bells),
-        }
+        let fare = session.drive(socket, ready.token, ready, now, bells);
+        self.dial = Dial::Session(Box::new(session));
+        self.follow_session(socket, set, fare, bells)
     }
 
     fn note_ready(&mut self) {
@@ -460,7 +456,7 @@ impl Dialer {
         }
     }
 
-    /// The connection is over; its stream is watched still.
+    /// The connection is over: there will be another one, or none.
     fn end_session(
         &mut self,
         socket: &Socket,
@@ -468,26 +464,19 @@ impl Dialer {
         fault: &Fault,
         bells: &mut Bells,
     ) -> Fate {
-        if let Dial::Session(session) = &self.dial {
-            set.unregister(session.link.stream.source());
-        }
-        self.over(socket, fault, bells)
-    }
-
-    fn over(&mut self, socket: &Socket, fault: &Fault, bells: &mut Bells) -> Fate {
         self.note_ready();
         let Dial::Session(mut session) = std::mem::replace(&mut self.dial, Dial::Resolving) else {
             return Fate::Stays;
         };
+        set.unregister(session.link.stream.source());
         let Options {
             immediate,
             reconnect,
             reconnect_stop,
             ..
         } = self.terms.options;
-        let done = self.closing.is_some() && self.lanes.0.is_finished();
         let stops = !fault.retry
-            || done
+            || self.is_done()
             || reconnect == Reconnect::Never
             || (reconnect_stop.handshake_failed && fault.in_handshake)
             || (reconnect_stop.lost && session.link.is_serving());

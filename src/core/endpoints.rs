@@ -57,6 +57,8 @@ pub(super) struct End {
     pub(super) bound: bool,
     /// The peer behind a connected endpoint.
     pub(super) peer: Option<(usize, u64)>,
+    /// Nobody tries to reach it any more.
+    stopped: bool,
 }
 
 /// A peer of an endpoint that was connected: tells when it is ready.
@@ -235,6 +237,7 @@ impl Socket {
         };
         let found = match end.peer {
             Some((key, serial)) => state.peers.get(key).filter(|peer| peer.serial == serial),
+            None if end.stopped => None,
             // With `immediate` there is no peer before it is ready.
             None => {
                 let of_end = |(key, peer): &(usize, &crate::pattern::Peer)| {
@@ -256,6 +259,15 @@ impl Socket {
                 Poll::Pending
             }
             _ => Poll::Ready(Err(ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// A connected endpoint is given up for good: who waits for its peer is to know.
+    pub(super) fn note_stopped(&self, id: u64, bells: &mut Bells) {
+        let mut state = self.state.lock();
+        if let Some(end) = state.ends.list.iter_mut().find(|end| end.id == id) {
+            end.stopped = true;
+            bells.wakers.extend(state.change_waiters.all());
         }
     }
 
@@ -287,6 +299,7 @@ impl Socket {
             real: Arc::new(real.clone()),
             bound,
             peer,
+            stopped: false,
         };
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
