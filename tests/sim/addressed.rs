@@ -133,7 +133,7 @@ impl Stage {
             };
             let (letter, topic) = Letter::read(&received.message);
             let dealer = (letter.writer % GENERATION) as usize;
-            arrivals.add(letter, received.from);
+            arrivals.add(letter, router.sender(&received));
             let name = received.identity.strip_prefix(b"dealer ");
             let named = name.is_none_or(|name| *name == *dealer.to_string().as_bytes());
             assert!(named, "{letter:?} came from {:?}", received.identity);
@@ -263,7 +263,7 @@ impl Stage {
             };
             let (letter, topic) = Letter::read(&received.message);
             assert_eq!(letter.writer, ROUTER + index as u64, "another's answer");
-            arrivals.add(letter, received.from);
+            arrivals.add(letter, dealer.sender(&received));
             let number = topic.strip_prefix("re").and_then(|it| it.parse().ok());
             let number = number.expect("the number of a question");
             self.world.note("answered", index, number);

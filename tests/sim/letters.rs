@@ -2,9 +2,9 @@
 //! that a letter that comes with another's frames, cut or changed is seen; and the model that
 //! the letters of one writer to one reader are held against.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
-use hubless::Message;
+use hubless::{Message, PeerInfo};
 
 use super::dice::mix;
 
@@ -68,13 +68,29 @@ fn fill(octets: u64) -> String {
     ('a'..='z').cycle().take(octets as usize).collect()
 }
 
+/// Who brought a letter: a place among the peers, and the connection where that is not for ever the
+/// same peer's.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    pub place: usize,
+    /// Kept, so that no other can be taken for it.
+    pub connection: Option<Arc<PeerInfo>>,
+}
+
+impl PartialEq for Sender {
+    fn eq(&self, other: &Sender) -> bool {
+        let connection = |sender: &Sender| sender.connection.as_ref().map(Arc::as_ptr);
+        self.place == other.place && connection(self) == connection(other)
+    }
+}
+
 /// The letters one reader got. No letter may come twice, and those of one writer come in order over
 /// each connection: what one connection brought late may mix with what the next one brings.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     seen: BTreeSet<Letter>,
-    /// The last number by who brought it (a place among the peers) and who wrote it.
-    last: BTreeMap<(usize, u64), u64>,
+    /// The last letter of each writer that each sender brought.
+    last: Vec<(Sender, Letter)>,
 }
 
 impl Arrivals {
@@ -82,13 +98,21 @@ impl Arrivals {
     ///
     /// # Panics
     /// When it came before, or after one that was written later.
-    pub fn add(&mut self, letter: Letter, from: usize) {
+    pub fn add(&mut self, letter: Letter, from: Sender) {
         assert!(self.seen.insert(letter), "{letter:?} came twice");
-        let last = self.last.insert((from, letter.writer), letter.number);
+        let before = |(sender, last): &&mut (Sender, Letter)| {
+            last.writer == letter.writer && *sender == from
+        };
+        let Some((_, last)) = self.last.iter_mut().find(before) else {
+            self.last.push((from, letter));
+            return;
+        };
+        let number = last.number;
         assert!(
-            last.is_none_or(|last| last < letter.number),
-            "{letter:?} came out of order, after {last:?}"
+            number < letter.number,
+            "{letter:?} came out of order, after {number}"
         );
+        *last = letter;
     }
 
     /// How many there were.
@@ -124,8 +148,8 @@ fn a_frame_too_many_is_damage() {
 #[should_panic(expected = "twice")]
 fn a_letter_that_comes_again_is_seen() {
     let mut arrivals = Arrivals::default();
-    for (number, from) in [(1, 0), (2, 0), (1, 1)] {
-        arrivals.add(Letter { writer: 1, number }, from);
+    for (number, place) in [(1, 0), (2, 0), (1, 1)] {
+        arrivals.add(Letter { writer: 1, number }, at(place));
     }
 }
 
@@ -133,7 +157,27 @@ fn a_letter_that_comes_again_is_seen() {
 #[should_panic(expected = "out of order")]
 fn letters_in_another_order_are_seen() {
     let mut arrivals = Arrivals::default();
-    for (number, from) in [(1, 0), (5, 1), (3, 0), (2, 0)] {
+    for (number, place) in [(1, 0), (5, 1), (3, 0), (2, 0)] {
+        arrivals.add(Letter { writer: 1, number }, at(place));
+    }
+}
+
+#[test]
+fn who_has_anothers_place_is_another() {
+    let mut arrivals = Arrivals::default();
+    for number in [2, 1] {
+        let connection = Some(Arc::new(PeerInfo::default()));
+        let from = Sender {
+            place: 0,
+            connection,
+        };
         arrivals.add(Letter { writer: 1, number }, from);
+    }
+}
+
+fn at(place: usize) -> Sender {
+    Sender {
+        place,
+        connection: None,
     }
 }

@@ -2,7 +2,7 @@
 //! order and faults come from a seed.
 //!
 //! ```text
-//!   pipeline, pubsub, reqrep, addressed, numbers    what programs do, and the model they are held against
+//!   pipeline, pubsub, reqrep, addressed, octets, numbers    what programs do, and the model they are held against
 //!   sockets, letters            what they do it with
 //!   world, tasks        the loop: tasks, reactors, network and time, in an order the dice choose
 //!   metal        the library's traits   ─┐
@@ -19,6 +19,7 @@ mod metal;
 mod metal_rules;
 mod net;
 mod numbers;
+mod octets;
 mod pipeline;
 mod pubsub;
 mod ready;

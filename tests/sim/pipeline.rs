@@ -138,7 +138,7 @@ async fn read(world: World, socket: Socket, reader: usize, model: Rc<RefCell<Mod
                 let mut model = model.borrow_mut();
                 model.awaited.remove(&letter);
                 assert!(model.seen.insert(letter), "{letter:?} came twice");
-                model.arrivals[reader].add(letter, received.from);
+                model.arrivals[reader].add(letter, socket.sender(&received));
             }
             Err(RecvError::Closed) => return,
             Err(error) => panic!("pull {reader}: {error}"),

@@ -143,7 +143,7 @@ async fn read(world: World, socket: Socket, reader: usize, model: Model) {
                 );
                 assert!(subscriber.publishers.contains(&letter.writer));
                 subscriber.awaited.remove(&letter);
-                subscriber.arrivals.add(letter, received.from);
+                subscriber.arrivals.add(letter, socket.sender(&received));
             }
             Err(RecvError::Closed) => return,
             Err(error) => panic!("sub {reader}: {error}"),

@@ -17,7 +17,7 @@ use hubless::{
 
 use super::{
     dice::Dice,
-    letters::Letter,
+    letters::{Letter, Sender},
     world::{BURST_OCTETS, World},
 };
 
@@ -55,6 +55,7 @@ impl Node {
     /// A socket of this process.
     pub fn socket(&self, socket_type: SocketType, options: Options) -> Socket {
         let core = Core::new(&self.context, socket_type, options).expect("open");
+        core.tell_who();
         Socket { core }
     }
 }
@@ -114,12 +115,19 @@ impl Socket {
         self.core.connect(&endpoint).expect("begins");
     }
 
+    /// Begins to connect to a peer that has this name here.
+    pub fn connect_as(&self, endpoint: &str, name: &str) {
+        let endpoint: Endpoint = endpoint.parse().expect("an endpoint");
+        let name = name.to_owned().into();
+        self.core.connect_as(&endpoint, Some(name)).expect("begins");
+    }
+
     /// Sends; waits for room.
     pub async fn send(&self, message: Message) -> Result<(), SendError> {
         self.send_as(To::Anyone, message).await
     }
 
-    /// ROUTER: sends to the peer of that name; waits for nothing.
+    /// ROUTER, STREAM: sends to the peer of that name; waits for nothing.
     pub async fn send_to(&self, name: &[u8], message: Message) -> Result<(), SendError> {
         self.send_as(To::Peer(name), message).await
     }
@@ -144,6 +152,16 @@ impl Socket {
             socket.core.poll_recv(place, context.waker())
         })
         .await
+    }
+
+    /// Which peer sent it. To a socket that is bound each connection is a peer of its own, though
+    /// it may have the place of one that has left.
+    pub fn sender(&self, received: &Received) -> Sender {
+        let is_bound = !self.core.endpoints(true).is_empty();
+        Sender {
+            place: received.from,
+            connection: received.info.clone().filter(|_| is_bound),
+        }
     }
 
     /// REP: answers.

@@ -13,7 +13,7 @@
 //! leaves undone without a bell, a waker or a deadline stays undone, and the run fails.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
     rc::Rc,
@@ -46,6 +46,7 @@ pub struct World {
     dice: Rc<RefCell<Dice>>,
     scheme: u64,
     beats: bool,
+    healed: Rc<Cell<bool>>,
 }
 
 /// A reactor, and whether a thread of its own would run now.
@@ -74,6 +75,7 @@ impl World {
         let world = World {
             scheme,
             beats,
+            healed: Rc::default(),
             metal: SimMetal::new(dice.fork(), faults, aloud),
             tasks: Tasks::default(),
             reactors: Rc::default(),
@@ -159,6 +161,11 @@ impl World {
         Duration::from_nanos(self.dice.borrow_mut().between(0, most))
     }
 
+    /// Can anything still go wrong?
+    pub fn is_bad(&self) -> bool {
+        !self.healed.get()
+    }
+
     /// Ends all faults. Who sits on a silent connection is told, unless their hearts beat.
     pub fn heal(&self) {
         self.heal_but_silence();
@@ -169,6 +176,7 @@ impl World {
 
     /// Ends all faults, but who sits on a silent connection is not told.
     pub fn heal_but_silence(&self) {
+        self.healed.set(true);
         self.metal.net().heal();
     }
 
