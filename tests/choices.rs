@@ -4,7 +4,9 @@
 mod common;
 
 use common::{MOMENT, SOON, eventually, everywhere, free_port, inproc};
-use hubless::{Balance, Dealer, OnFull, Pair, Pub, Pull, Push, RecvError, SendError, Sub};
+use hubless::{
+    Balance, Dealer, LaneStats, OnFull, Pair, Pub, Pull, Push, RecvError, SendError, Sub,
+};
 
 #[test]
 fn a_slow_worker_gets_less_where_the_least_queued_is_served() {
@@ -54,26 +56,29 @@ fn a_balanced_dealer_reaches_all_its_peers() {
     }
 }
 
-#[test]
-fn what_finds_no_room_is_dropped_and_counted() {
-    let drops = OnFull::DropNewest;
-    let push = Push::builder()
-        .send_hwm(3)
-        .on_full(drops)
-        .build()
-        .expect("it");
+/// Sends 1 to 5 where three have room, to nobody yet; then somebody comes, to whom these arrive.
+/// Also answers the counters from before.
+fn five_for_three(on_full: OnFull, arrive: [&str; 3]) -> (Push, LaneStats, Pull) {
+    let push = Push::builder().send_hwm(3).on_full(on_full).build();
+    let push = push.expect("a PUSH");
     let at = free_port();
     push.connect(&at).expect("to connect");
     push.send_all(["1", "2", "3", "4", "5"])
         .expect("it does not wait");
     let sent = push.stats().sent;
-    assert_eq!((sent.accepted, sent.queued, sent.refused), (3, 3, 2));
-    // It is the oldest that arrive.
     let pull = Pull::new().expect("a PULL");
     pull.bind(&at).expect("to bind");
-    for text in ["1", "2", "3"] {
+    for text in arrive {
         assert_eq!(pull.recv_timeout(SOON).expect("it"), text.into());
     }
+    (push, sent, pull)
+}
+
+#[test]
+fn what_finds_no_room_is_dropped_and_counted() {
+    let drops = OnFull::DropNewest;
+    let (push, sent, pull) = five_for_three(drops, ["1", "2", "3"]);
+    assert_eq!((sent.accepted, sent.queued, sent.refused), (3, 3, 2));
     eventually("there is room", || push.stats().sent.queued == 0);
     push.send("6").expect("room");
     assert_eq!(pull.recv_timeout(SOON).expect("it"), "6".into());
@@ -170,23 +175,9 @@ fn the_mark_in_octets_is_exact_and_beside_the_one_in_messages() {
 #[test]
 fn the_newest_are_kept() {
     let drops = OnFull::DropOldest;
-    let push = Push::builder()
-        .send_hwm(3)
-        .on_full(drops)
-        .build()
-        .expect("it");
-    let at = free_port();
-    push.connect(&at).expect("to connect");
-    push.send_all(["1", "2", "3", "4", "5"])
-        .expect("it does not wait");
-    let sent = push.stats().sent;
+    let (_push, sent, _pull) = five_for_three(drops, ["3", "4", "5"]);
     assert_eq!((sent.accepted, sent.queued, sent.refused), (5, 3, 0));
     assert_eq!((sent.dropped, sent.replaced), (2, 2));
-    let pull = Pull::new().expect("a PULL");
-    pull.bind(&at).expect("to bind");
-    for text in ["3", "4", "5"] {
-        assert_eq!(pull.recv_timeout(SOON).expect("it"), text.into());
-    }
 
     // A subscriber that does not keep up finds what is new, not what is old.
     let at = inproc();

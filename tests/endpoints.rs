@@ -5,7 +5,6 @@ mod common;
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
     time::Duration,
@@ -153,8 +152,7 @@ fn places_that_are_taken() {
 
 #[test]
 fn a_port_that_another_program_has() {
-    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", other.local_addr().expect("its address"));
+    let (other, at) = common::raw::listen();
     let pull = pull();
     blames(
         &pull.bind(&at).expect_err("taken"),

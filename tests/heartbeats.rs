@@ -3,7 +3,6 @@
 mod common;
 
 use std::{
-    net::TcpListener,
     thread,
     time::{Duration, Instant},
 };
@@ -145,8 +144,7 @@ fn a_ping_is_answered_with_its_context() {
 
 #[test]
 fn a_silent_peer_is_found_while_calls_wait() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let dealer = Dealer::builder()
         .send_hwm(1)
         .heartbeat_interval(MOMENT)
@@ -183,8 +181,7 @@ fn a_silent_peer_is_found_while_calls_wait() {
 
 #[test]
 fn a_request_to_a_silent_server_ends() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let req = Req::builder()
         .heartbeat_interval(MOMENT)
         .heartbeat_timeout(MOMENT)

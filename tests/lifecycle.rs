@@ -9,18 +9,12 @@ use std::{
 };
 
 use common::{
-    MOMENT, SOON, Started, balanced, eventually, everywhere, free_port, fresh_path, number,
-    numbered, quiet, within,
+    AT_ONCE, MOMENT, SOON, Started, balanced, eventually, everywhere, free_port, fresh_path,
+    number, numbered, quiet, within,
 };
 use hubless::{
     Context, Dealer, Endpoint, ErrorKind, Linger, Pair, Pub, Pull, Push, Reconnect, RecvError, Rep,
     Req, Router, SendError, Sub,
-};
-
-/// Tries again at once, so that tests need not wait.
-const AT_ONCE: Reconnect = Reconnect::Backoff {
-    min: Duration::from_millis(1),
-    max: Duration::from_millis(20),
 };
 
 fn push(linger: Linger) -> Push {

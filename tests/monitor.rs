@@ -2,20 +2,15 @@
 
 mod common;
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use common::{
-    MOMENT, SOON, Started, eventually, everywhere, fresh_path, inproc, numbered,
+    AT_ONCE, MOMENT, SOON, Started, eventually, everywhere, fresh_path, inproc, numbered,
     raw::{Raw, command},
 };
 use hubless::{
     Dealer, Event, EventKind, Linger, Monitor, Pub, Pull, Push, Reason, Reconnect, RecvError,
     Router, SocketType, Sub,
-};
-
-const AT_ONCE: Reconnect = Reconnect::Backoff {
-    min: Duration::from_millis(1),
-    max: Duration::from_millis(5),
 };
 
 /// An event in a word.
@@ -178,8 +173,7 @@ fn silence_is_told() {
         .build()
         .expect("a DEALER");
     let events = dealer.monitor();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     dealer.connect(at).expect("to connect");
     // A thread waits for a message meanwhile: it drives the connection, and must not miss this.
     let waiting = {

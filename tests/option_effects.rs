@@ -4,11 +4,7 @@
 
 mod common;
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-    os::fd::AsRawFd,
-};
+use std::{fs, net::SocketAddr, os::fd::AsRawFd};
 
 use common::{MOMENT, SOON, Started, eventually, inproc, raw::Raw};
 use hubless::{
@@ -53,8 +49,7 @@ fn marks_move_while_messages_wait() {
 
 #[test]
 fn marks_move_towards_a_peer_that_does_not_read() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let push = Push::builder()
         .send_hwm(1000)
         .linger(Linger::Drop)
@@ -194,8 +189,7 @@ fn a_number_shows_readiness() {
 
 #[test]
 fn a_listener_is_used_by_its_number() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let real = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, real) = common::raw::listen();
     let pull = Pull::new().expect("a PULL");
     pull.set_option("USE_FD", listener.as_raw_fd())
         .expect("a number");
@@ -301,8 +295,7 @@ fn the_last_value_goes_to_who_asked_last() {
 
 #[test]
 fn every_cancellation_is_passed_on() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let xsub = XSub::new().expect("an XSUB");
     xsub.connect(&*at).expect("to connect");
     let mut raw = Raw::accept(&listener, "XPUB");

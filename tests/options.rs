@@ -13,8 +13,8 @@ use common::{
 use hubless::{
     Context, Dealer, Endpoint, Error, ErrorKind, EventKind, IpcEndpoint, LocalPeer, Message,
     Monitor, OptionAccess, OptionDefault, OptionKind, OptionMoment, OptionRow, OptionValue, Pub,
-    Pull, Push, Reason, Reconnect, ReconnectStop, Rep, Req, Router, SendError, SocketType, Stream,
-    Sub, XPub, XSub, internals::base::option_table,
+    Pull, Push, Reason, ReconnectStop, Rep, Req, Router, SendError, SocketType, Stream, Sub, XPub,
+    XSub, internals::base::option_table,
 };
 
 /// Where it is shown what an option does: its name, a file, a test there.
@@ -1024,12 +1024,8 @@ fn properties_are_said_in_the_handshake() {
 
 /// Why a dialer with these orders gave up.
 fn why_stopped(stop: ReconnectStop, act: impl FnOnce(&Push)) -> Reason {
-    let at_once = Reconnect::Backoff {
-        min: Duration::from_millis(1),
-        max: Duration::from_millis(5),
-    };
     let push = Push::builder()
-        .reconnect(at_once)
+        .reconnect(common::AT_ONCE)
         .reconnect_stop(stop)
         .build()
         .expect("a PUSH");
@@ -1056,8 +1052,7 @@ fn a_dialer_stops_after_what_it_is_told() {
     });
     assert!(matches!(reason, Reason::Io(_)), "{reason}");
 
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let failed = ReconnectStop {
         handshake_failed: true,
         ..never
@@ -1087,15 +1082,10 @@ fn a_dialer_stops_after_what_it_is_told() {
 
 #[test]
 fn hello_comes_first_with_every_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
-    let at_once = Reconnect::Backoff {
-        min: Duration::from_millis(1),
-        max: Duration::from_millis(5),
-    };
+    let (listener, at) = common::raw::listen();
     let dealer = Dealer::builder()
         .hello("hello")
-        .reconnect(at_once)
+        .reconnect(common::AT_ONCE)
         .build()
         .expect("a DEALER");
     dealer.connect(&*at).expect("to begin");
@@ -1136,8 +1126,7 @@ fn a_peer_that_goes_leaves_a_message() {
 
 #[test]
 fn a_connection_that_is_lost_leaves_a_message() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let dealer = Dealer::builder()
         .hiccup_message("lost")
         .build()
@@ -1415,16 +1404,11 @@ fn a_listener_is_taken_over() {
 
 #[test]
 fn hiccups_stop_at_the_mark() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
-    let at_once = Reconnect::Backoff {
-        min: Duration::from_millis(1),
-        max: Duration::from_millis(5),
-    };
+    let (listener, at) = common::raw::listen();
     let dealer = Dealer::builder()
         .hiccup_message("lost")
         .recv_hwm(2)
-        .reconnect(at_once)
+        .reconnect(common::AT_ONCE)
         .build()
         .expect("a DEALER");
     dealer.connect(&*at).expect("to begin");

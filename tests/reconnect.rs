@@ -3,10 +3,10 @@
 
 mod common;
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use common::{
-    MOMENT, SOON, Started, eventually, free_port, fresh_path, number, numbered,
+    AT_ONCE, MOMENT, SOON, Started, eventually, free_port, fresh_path, number, numbered,
     process::{self, Other},
     quiet,
     raw::{Raw, frame},
@@ -15,12 +15,6 @@ use common::{
 use hubless::{
     Dealer, Endpoint, Error, ErrorKind, EventKind, Linger, Message, Pair, Pub, Pull, Push,
     Reconnect, RecvError, Rep, Req, Router, Sub,
-};
-
-/// Tries again at once, so that tests need not wait.
-const AT_ONCE: Reconnect = Reconnect::Backoff {
-    min: Duration::from_millis(1),
-    max: Duration::from_millis(20),
 };
 
 type Recv = Box<dyn Fn(Duration) -> Result<Message, RecvError>>;
@@ -103,8 +97,7 @@ fn read_messages(raw: &mut Raw, most: usize) -> Vec<u64> {
 
 #[test]
 fn what_was_cut_is_lost_whole_and_the_next_connection_begins_at_a_message() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let push = Push::builder().reconnect(AT_ONCE).build().expect("a PUSH");
     push.connect(&at).expect("to connect");
     let total = 600;
@@ -248,8 +241,7 @@ fn a_server_that_is_killed_while_it_works() {
 
 #[test]
 fn a_request_that_nobody_answers_in_time_can_be_followed_by_another() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let (listener, at) = common::raw::listen();
     let req = Req::builder()
         .reconnect(AT_ONCE)
         .linger(Linger::Drop)

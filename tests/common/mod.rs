@@ -19,13 +19,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hubless::{LaneStats, Message, PeerState, SocketStats};
+use hubless::{LaneStats, Message, PeerState, Reconnect, SocketStats};
 
 /// The limit of waits that should end soon: generous, because machines are busy.
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// How long we look for what must not happen.
 pub const MOMENT: Duration = Duration::from_millis(50);
+
+/// Tries to connect again at once, so that tests need not wait.
+pub const AT_ONCE: Reconnect = Reconnect::Backoff {
+    min: Duration::from_millis(1),
+    max: Duration::from_millis(20),
+};
 
 /// Endpoints to bind, one of each transport.
 pub fn everywhere() -> Vec<String> {

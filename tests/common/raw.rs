@@ -15,6 +15,13 @@ use hubless::Endpoint;
 
 use super::SOON;
 
+/// A listener of std's at a port that the system picked, and where that is.
+pub fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = format!("tcp://{}", listener.local_addr().expect("its address"));
+    (listener, at)
+}
+
 /// One end of a connection.
 pub struct Raw {
     pub stream: TcpStream,
