@@ -9,8 +9,6 @@ from .measure import say_lines
 from .peers import build_bench
 from .svg import Picture
 
-ROUNDS = 3
-
 
 @dataclass(frozen=True)
 class Series:
