@@ -185,6 +185,27 @@ fn hello() {
 }
 
 #[test]
+fn reliable_queue() {
+    let text = run("reliable_queue", &[]);
+    let lines = [
+        "handed out: put out the fire",
+        "gone with its worker, and waits again: put out the fire",
+        "handed out: put out the fire",
+        "done: put out the fire",
+        "handed out: wash the apples",
+        "done: wash the apples",
+        "the queue crashes",
+        "2 jobs are in the journal",
+        "handed out: slice the apples",
+        "done: slice the apples",
+        "handed out: bake the pie",
+        "done: bake the pie",
+        "the diligent worker did 4 jobs",
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), lines, "{text}");
+}
+
+#[test]
 fn houses() {
     let text = run("houses", &[]);
     let refused = "stays outside: the peer was not let in (400)";
