@@ -252,3 +252,27 @@ fn a_publisher_without_subscribers_drops_and_never_waits() {
     assert_eq!(sub.recv_timeout(Duration::ZERO), Err(RecvError::TimedOut));
     assert_eq!(xsub.try_recv(), Err(RecvError::Empty));
 }
+
+#[test]
+fn a_router_receives_by_every_call_and_each_names_the_sender() {
+    for at in everywhere() {
+        let router = Router::new().expect("a ROUTER");
+        let at = router.bind(&at).expect("to bind");
+        let dealer = Dealer::builder().routing_id("ann").build();
+        let dealer = dealer.expect("a DEALER");
+        dealer.connect(&at).expect("to connect");
+        assert_eq!(router.try_recv(), Err(RecvError::Empty));
+        let framed = |text: &str| Message::from(["ann", text]);
+        let say = |text: &str| dealer.send(text).expect("to send");
+        say("1");
+        assert_eq!(router.recv().expect("it"), framed("1"));
+        say("2");
+        assert_eq!(router.recv_timeout(SOON).expect("it"), framed("2"));
+        say("3");
+        let received = common::block_on(router.recv_async());
+        assert_eq!(received.expect("it"), framed("3"));
+        say("4");
+        common::eventually("it is here", || router.stats().received.queued == 1);
+        assert_eq!(router.try_recv().expect("it"), framed("4"), "over {at}");
+    }
+}
