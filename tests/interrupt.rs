@@ -12,21 +12,12 @@ use std::{
 
 use common::{
     Dice, SOON, Started, block_on, eventually, everywhere, free_port, inproc, number, numbered,
+    pipeline,
 };
 use hubless::{
     ErrorKind, Interest, Interrupter, Pair, Poller, Pub, Pull, Push, RecvError, Rep, Req, Router,
     SendError,
 };
-
-/// A PUSH and the PULL it is joined to.
-fn pipeline(at: &str) -> (Push, Pull) {
-    let pull = Pull::new().expect("a PULL");
-    let at = pull.bind(at).expect("to bind");
-    let push = Push::new().expect("a PUSH");
-    let connection = push.connect(&at).expect("to connect");
-    connection.wait_ready(SOON).expect("a handshake");
-    (push, pull)
-}
 
 /// Runs `call` in a thread, interrupts it at some moment, and gives what it answered.
 fn interrupted<T: Send + 'static>(

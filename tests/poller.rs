@@ -9,23 +9,13 @@ use std::{
     time::Duration,
 };
 
-use common::{MOMENT, SOON, Started, everywhere, inproc, number, numbered};
+use common::{MOMENT, SOON, Started, everywhere, inproc, number, numbered, pipeline};
 use hubless::{
     Context, Dealer, Interest, Pair, Poller, Pub, Pull, Push, Ready, RecvError, Rep, Req, Sub,
 };
 
 const READABLE: Interest = Interest::READABLE;
 const WRITABLE: Interest = Interest::WRITABLE;
-
-/// A PUSH and the PULL it is joined to.
-fn pipeline(at: &str) -> (Push, Pull) {
-    let pull = Pull::new().expect("a PULL");
-    let at = pull.bind(at).expect("to bind");
-    let push = Push::new().expect("a PUSH");
-    let connection = push.connect(&at).expect("to connect");
-    connection.wait_ready(SOON).expect("a handshake");
-    (push, pull)
-}
 
 /// What is ready within `timeout`, by token.
 fn wait(poller: &mut Poller, timeout: Duration) -> Vec<Ready> {

@@ -4,19 +4,11 @@ mod common;
 
 use std::{os::fd::AsRawFd, time::Duration};
 
-use common::{Dice, MOMENT, SOON, Started, eventually, everywhere, inproc, number, numbered};
-use hubless::{Dealer, Interest, Poller, Pull, Push, Readiness, RecvError, Rep, Req, Router};
+use common::{
+    Dice, MOMENT, SOON, Started, eventually, everywhere, inproc, number, numbered, pipeline,
+};
+use hubless::{Dealer, Interest, Poller, Readiness, RecvError, Rep, Req, Router};
 use mio::{Events, Poll, Token, unix::SourceFd};
-
-/// A PUSH and the PULL it is joined to.
-fn pipeline(at: &str) -> (Push, Pull) {
-    let pull = Pull::new().expect("a PULL");
-    let at = pull.bind(at).expect("to bind");
-    let push = Push::new().expect("a PUSH");
-    let connection = push.connect(&at).expect("to connect");
-    connection.wait_ready(SOON).expect("a handshake");
-    (push, pull)
-}
 
 /// Looks from outside: whoever registers a descriptor is told what it is at present.
 fn is_readable(readiness: &Readiness) -> bool {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use common::{
-    Dice, MOMENT, SOON, Started, balanced, block_on, everywhere, inproc, number, numbered, quiet,
+    Dice, MOMENT, SOON, Started, balanced, block_on, everywhere, inproc, number, numbered,
+    pipeline, quiet,
 };
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -18,16 +19,6 @@ use hubless::{
     Dealer, EventKind, Incoming, Message, Monitor, Outgoing, OutgoingTo, Pair, PeerId, Pull, Push,
     RecvError, Rep, Req, Responder, Router, SendError,
 };
-
-/// A PUSH and the PULL it is joined to.
-fn pipeline(at: &str) -> (Push, Pull) {
-    let pull = Pull::new().expect("a PULL");
-    let at = pull.bind(at).expect("to bind");
-    let push = Push::new().expect("a PUSH");
-    let connection = push.connect(&at).expect("to connect");
-    connection.wait_ready(SOON).expect("a handshake");
-    (push, pull)
-}
 
 /// The next item.
 async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hubless::{LaneStats, Message, PeerState, Reconnect, SocketStats};
+use hubless::{LaneStats, Message, PeerState, Pull, Push, Reconnect, SocketStats};
 
 /// The limit of waits that should end soon: generous, because machines are busy.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -64,6 +64,16 @@ pub fn free_port() -> String {
 /// A fresh path for a Unix-domain socket.
 pub fn fresh_path() -> std::path::PathBuf {
     std::env::temp_dir().join(format!("hubless-{}-{}", std::process::id(), unique()))
+}
+
+/// A PUSH and the PULL it is joined to.
+pub fn pipeline(at: &str) -> (Push, Pull) {
+    let pull = Pull::new().expect("a PULL");
+    let at = pull.bind(at).expect("to bind");
+    let push = Push::new().expect("a PUSH");
+    let connection = push.connect(&at).expect("to connect");
+    connection.wait_ready(SOON).expect("a handshake");
+    (push, pull)
 }
 
 /// Runs `work` in a thread of its own and fails if it takes longer than [`SOON`].
