@@ -25,6 +25,9 @@ use crate::{
 /// 16 bits in which some peers count them.
 const TTL_TENTHS_MAX: u16 = 655;
 
+/// Answers to PINGs that wait to leave, at most.
+const PONGS_MAX: usize = 16;
+
 /// Both directions' timers, and what is to be sent for them.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
@@ -36,7 +39,8 @@ pub(super) struct Heartbeat {
     speak_by: Option<(Time, Duration)>,
     paused: bool,
     ping_waits: bool,
-    pong_waits: Option<Box<Context>>,
+    /// What PINGs said that are not answered yet.
+    pongs_wait: Vec<Context>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,7 @@ impl Heartbeat {
             speak_by: None,
             paused: false,
             ping_waits: false,
-            pong_waits: None,
+            pongs_wait: Vec::new(),
         }
     }
 
@@ -84,16 +88,18 @@ impl Heartbeat {
         self.speak_by = None;
     }
 
-    /// A PING came: it is answered, once however many come before the answer can leave.
+    /// A PING came: it is answered. If more than a few come before an answer can leave, the last of
+    /// them stands for the rest.
     pub(super) fn handle_ping(&mut self, now: Time, ttl_tenths: u16, context: &[u8]) {
         let mut octets = [0; CONTEXT_OCTETS_MAX];
         for (place, octet) in octets.iter_mut().zip(context) {
             *place = *octet;
         }
-        self.pong_waits = Some(Box::new(Context {
+        self.pongs_wait.truncate(PONGS_MAX - 1);
+        self.pongs_wait.push(Context {
             octets,
             length: context.len(),
-        }));
+        });
         let ttl = Duration::from_millis(u64::from(ttl_tenths).saturating_mul(100));
         self.speak_by = (!ttl.is_zero()).then(|| (after(now, ttl), ttl));
         if self.ping_at.is_none() {
@@ -102,7 +108,7 @@ impl Heartbeat {
     }
 
     pub(super) fn poll_output(&mut self, out: &mut Vec<u8>) {
-        if let Some(context) = self.pong_waits.take() {
+        for context in std::mem::take(&mut self.pongs_wait) {
             encode_pong(
                 context
                     .octets
@@ -258,13 +264,20 @@ mod tests {
     }
 
     #[test]
-    fn one_pong_waits_however_many_pings_come() {
+    fn each_ping_is_answered_but_no_more_than_a_few_wait() {
         let mut heart = heartbeat(0, None, 0);
         heart.start(at(0), Revision::V3_1);
         heart.handle_ping(at(0), 0, b"one");
         heart.handle_ping(at(0), 0, b"0123456789abcdef");
-        assert_eq!(output(&mut heart), b"\x04\x15\x04PONG0123456789abcdef");
+        let both = b"\x04\x08\x04PONGone\x04\x15\x04PONG0123456789abcdef";
+        assert_eq!(output(&mut heart), both);
         assert_eq!(output(&mut heart), b"");
+        for number in 0..100u8 {
+            heart.handle_ping(at(0), 0, &[number]);
+        }
+        let answers = output(&mut heart);
+        let said: Vec<u8> = answers.chunks(8).map(|answer| answer[7]).collect();
+        assert_eq!(said, [(0..15).collect(), vec![99]].concat());
     }
 
     #[test]

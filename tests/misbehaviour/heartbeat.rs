@@ -25,6 +25,19 @@ fn an_answer_repeats_sixteen_octets_at_most() {
 }
 
 #[test]
+fn pings_that_come_together_are_answered_one_by_one() {
+    let stand = Stand::new(Pull::builder());
+    let mut peer = Peer::ready(&stand.at, SocketType::Pull, "PUSH");
+    let contexts = ["LOL", "", "sixteen octets !"];
+    let all = |name: &str, before: &str| -> Vec<u8> {
+        let one = |context: &&str| command(name, [before, context].concat().as_bytes());
+        contexts.iter().flat_map(one).collect()
+    };
+    peer.say(&all("PING", "\0\0"));
+    peer.expect(&all("PONG", ""));
+}
+
+#[test]
 fn silence_after_a_time_to_live_ends_the_connection() {
     let mut stand = Stand::new(Pull::builder());
     // These spoke after their limit began; one of them only half a header.
