@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hubless::{ErrorKind, Frame, Message, PeerInfo, RecvError, SendError};
+use hubless::{ErrorKind, Frame, Message, PeerInfo, RecvError, SendError, SocketType};
 
 use crate::{
     entry::{guarded, octets},
@@ -88,7 +88,9 @@ unsafe fn say_of_several(
         }
     }
     face.said.push(part);
-    if flags & SNDMORE != 0 {
+    // What a STREAM says is whole after the octets, whatever else is to follow.
+    let whole = face.kind == SocketType::Stream && face.said.len() == 2;
+    if flags & SNDMORE != 0 && !whole {
         return Ok(());
     }
     let message = Message::from(std::mem::take(&mut face.said));

@@ -239,6 +239,14 @@ impl Socket {
         if let Here::Absent(why) = row.here {
             return Err(row.wrong(why));
         }
+        if row.name == "ROUTING_ID" {
+            // A STREAM calls itself nothing: this is whom it was connected to last.
+            let state = self.state.lock();
+            let latest = state.pattern.latest_name();
+            if let Some(name) = latest.filter(|name| !name.is_empty()) {
+                return Ok(name[..].into());
+            }
+        }
         if let Some(value) = row.value(&self.terms().options) {
             return Ok(value);
         }

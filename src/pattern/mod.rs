@@ -421,9 +421,17 @@ impl Pattern {
     /// ROUTER, STREAM: a peer that was just attached has this name, which is free.
     pub fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
         match self {
-            Pattern::Router(router) => router.name(peers, key, name),
+            Pattern::Router(router) => drop(router.name(peers, key, name)),
             Pattern::Stream(stream) => stream.name(peers, key, name),
             _ => {}
+        }
+    }
+
+    /// STREAM: the name of the peer that came or was connected last; empty before there was one.
+    pub fn latest_name(&self) -> Option<&Name> {
+        match self {
+            Pattern::Stream(stream) => Some(stream.latest()),
+            _ => None,
         }
     }
 

@@ -65,11 +65,24 @@ impl Router {
         self.route(peers, identity, &[], message, effects)
     }
 
-    /// A peer that was just attached has this name.
-    pub(super) fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
-        let name = Name::from(name);
+    /// A peer that was just attached has this name, and no other.
+    pub(super) fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) -> Name {
+        self.call(peers, key, Name::from(name))
+    }
+
+    /// A peer that was just attached has a name of our making.
+    pub(super) fn name_anyhow(&mut self, peers: &mut Peers, key: usize) -> Name {
+        let name = self.make_name();
+        self.call(peers, key, name)
+    }
+
+    fn call(&mut self, peers: &mut Peers, key: usize, name: Name) -> Name {
+        let former = std::mem::replace(&mut peers[key].identity, name.clone());
+        if self.find(&former) == Some(key) {
+            self.names.remove(&former);
+        }
         self.names.insert(name.clone(), key);
-        peers[key].identity = name;
+        name
     }
 
     /// The short way of a message, and of the name of who sent it.

@@ -1,7 +1,7 @@
 //! STREAM: connections by name, and octets that nobody has framed.
 //!
 //! Names are a [`Router`](super::router)'s: what [`connect_as`](crate::Stream::connect_as) gave, or a
-//! zero octet and a number of four. Whatever is sent to a name goes out as it is; nothing at all ends
+//! zero octet and a number of four, from the first moment. Whatever is sent to a name goes out as it is; nothing at all ends
 //! the connection.
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use super::{Effects, Nothing, Peers, Received, Refusal, Rules, router};
 use crate::base::{
     event::Reason,
     message::{Frame, Message},
+    name::Name,
     options::Options,
 };
 
@@ -17,6 +18,8 @@ use crate::base::{
 #[derive(Debug)]
 pub struct Stream {
     names: router::Router,
+    /// The name of who was attached last.
+    latest: Name,
     /// No frames: what stands behind the frames of a message whose first was its address.
     nothing: Message,
 }
@@ -26,6 +29,7 @@ impl Stream {
     pub(super) fn new(random: u64) -> Stream {
         Stream {
             names: router::Router::new(&Options::default(), random),
+            latest: Name::none(),
             nothing: Message::new(),
         }
     }
@@ -37,7 +41,12 @@ impl Stream {
 
     /// A peer that was just attached has this name.
     pub(super) fn name(&mut self, peers: &mut Peers, key: usize, name: Bytes) {
-        self.names.name(peers, key, name);
+        self.latest = self.names.name(peers, key, name);
+    }
+
+    /// The name of who was attached last.
+    pub(super) fn latest(&self) -> &Name {
+        &self.latest
     }
 
     /// Sends the octets of these frames to the peer of that name, or lets it go.
@@ -60,6 +69,7 @@ impl Stream {
 impl Rules for Stream {
     fn attach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
         self.names.attach(peers, key, effects);
+        self.latest = self.names.name_anyhow(peers, key);
     }
 
     fn ready(
@@ -108,6 +118,32 @@ impl Rules for Stream {
 mod tests {
     use super::{super::stage::Stage, *};
     use crate::base::socket_type::SocketType;
+
+    #[test]
+    fn a_name_is_there_before_the_connection_is() {
+        let mut stream = Stage::plain(SocketType::Stream);
+        let key = stream.attach();
+        let name = stream.peers[key].identity.clone();
+        assert_eq!((name.len(), name[0]), (5, 0));
+        assert_eq!(latest(&stream), name);
+        let message = || Message::from([Frame::from(name.clone()), "GET".into()]);
+        assert_eq!(stream.send(message()), Ok(()));
+        assert!(stream.ready(key, "").is_ok());
+        assert_eq!(stream.peers[key].identity, name);
+        assert_eq!(stream.sent(key), [Message::from("GET")]);
+        // Who is given a name has no other.
+        let given = "given".into();
+        stream.act(|pattern, peers, _| pattern.name(peers, key, given));
+        assert_eq!(stream.send(message()), Err(Refusal::Unroutable));
+        assert_eq!(stream.send(["given", "GET"]), Ok(()));
+        assert_eq!(&*latest(&stream), b"given");
+        stream.detach(key);
+        assert_eq!(&*latest(&stream), b"given");
+    }
+
+    fn latest(stream: &Stage) -> Name {
+        stream.pattern.latest_name().cloned().expect("a STREAM")
+    }
 
     #[test]
     fn names_are_made_up_and_nothing_ends_a_connection() {
