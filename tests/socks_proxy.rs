@@ -97,6 +97,25 @@ fn a_name_is_the_proxys_to_resolve() {
 }
 
 #[test]
+fn a_proxy_may_be_connected_to_from_an_address_of_choice() {
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = proxy.local_addr().expect("its address");
+    for source in ["127.0.0.3:0;", "127.0.0.3:*;"] {
+        let push = Push::builder().socks_proxy(format!("{source}{at}"));
+        let push = push.build().expect("a PUSH");
+        // What the endpoint says is about the way without a proxy.
+        push.connect("tcp://127.0.0.1:0;192.0.2.7:9")
+            .expect("to begin");
+        let mut near = accept(&proxy);
+        hear(&mut near, b"\x05\x01\x00");
+        near.write_all(b"\x05\x00").expect("to write");
+        hear(&mut near, b"\x05\x01\x00\x01\xc0\x00\x02\x07\x00\x09");
+        let from = near.peer_addr().expect("its address").ip();
+        assert_eq!(from.to_string(), "127.0.0.3");
+    }
+}
+
+#[test]
 fn a_proxy_may_ask_for_a_login() {
     let (proxy, builder) = proxied();
     let push = builder
@@ -174,7 +193,7 @@ fn what_the_proxy_says_is_why_it_failed() {
 #[test]
 fn a_proxy_has_a_host_and_a_port() {
     for wrong in [
-        "proxy", "proxy:*", "*:1080", "proxy:0", "a b:1080", "a:1;b:2",
+        "proxy", "proxy:*", "*:1080", "proxy:0", "a b:1080", "a:1;b:0",
     ] {
         let built = Push::builder().socks_proxy(wrong).build();
         let error = built.map(drop).expect_err(wrong);

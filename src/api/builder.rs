@@ -411,7 +411,8 @@ impl<S: TypedSocket> Builder<S> {
     }
 
     /// Connect over TCP through the SOCKS5 proxy (RFC 1928) at this `host:port`. Names of
-    /// endpoints are the proxy's to resolve.
+    /// endpoints are the proxy's to resolve. From where to connect to it may be said before, as in
+    /// endpoints: `192.0.2.1:0;host:port`.
     pub fn socks_proxy(mut self, proxy: impl Into<String>) -> Self {
         self.options.socks_proxy = Some(proxy.into());
         self

@@ -91,7 +91,8 @@ pub struct Options {
     pub accept_from: Vec<Network>,
     /// Whose connections over Unix-domain sockets are accepted; none: everybody's.
     pub accept_local: Vec<LocalPeer>,
-    /// The SOCKS5 proxy that TCP connections are made through, as `host:port`.
+    /// The SOCKS5 proxy that TCP connections are made through, as `host:port`; after a source and a
+    /// semicolon, if it is to be connected to from there.
     pub socks_proxy: Option<String>,
     /// The name and password shown to it.
     pub socks_login: Option<(Bytes, Secret)>,
@@ -300,17 +301,14 @@ impl Options {
         Ok(())
     }
 
-    /// The SOCKS5 proxy's host and port, if there is one.
-    pub fn socks(&self) -> Option<(Host, u16)> {
+    /// The SOCKS5 proxy, if there is one; it may say from where to connect to it.
+    pub fn socks(&self) -> Option<TcpEndpoint> {
         let text = format!("tcp://{}", self.socks_proxy.as_ref()?);
-        match text.parse() {
-            Ok(Endpoint::Tcp(TcpEndpoint {
-                host,
-                port: Port::Number(port @ 1..),
-                source: None,
-            })) if host != Host::Any => Some((host, port)),
-            _ => None,
-        }
+        let Ok(Endpoint::Tcp(proxy)) = text.parse() else {
+            return None;
+        };
+        let said = matches!(proxy.port, Port::Number(1..)) && proxy.host != Host::Any;
+        said.then_some(proxy)
     }
 
     /// Does a connection from there come in?

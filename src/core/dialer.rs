@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     base::{
-        endpoint::{Endpoint, Host, IpcEndpoint, Port},
+        endpoint::{Endpoint, Host, IpcEndpoint, Port, TcpEndpoint},
         error::is_exhaustion,
         event::{EventKind, Reason, Unresolved},
         message::Message,
@@ -133,12 +133,12 @@ impl Dialer {
         let endpoint = Arc::clone(&self.endpoint);
         match &*endpoint {
             Endpoint::Tcp(tcp) => {
-                let Port::Number(port) = tcp.port else {
+                let proxy = self.terms.options.socks();
+                let TcpEndpoint { host, port, .. } = proxy.as_ref().unwrap_or(tcp);
+                let Port::Number(port) = *port else {
                     return self.stop(socket, Reason::Local, bells);
                 };
-                let proxy = self.terms.options.socks();
-                let (host, port) = proxy.map_or((tcp.host.clone(), port), |proxy| proxy);
-                match &host {
+                match host {
                     Host::Name(name) => {
                         self.question = socket.context.next_serial();
                         self.dial = Dial::Resolving;

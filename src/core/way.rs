@@ -26,7 +26,7 @@ pub(super) fn target(to: &Endpoint, options: &Options) -> Option<SocksTarget> {
     Some(SocksTarget { host, port })
 }
 
-/// The address to connect from, if the endpoint names one.
+/// The address to connect from, if the endpoint names one, or the proxy on the way to it.
 pub(super) fn source(
     to: &Endpoint,
     options: &Options,
@@ -35,7 +35,9 @@ pub(super) fn source(
     let Endpoint::Tcp(tcp) = to else {
         return Ok(None);
     };
-    let Some((host, port)) = &tcp.source else {
+    let proxy = options.socks();
+    let source = proxy.as_ref().and_then(|proxy| proxy.source.as_ref());
+    let Some((host, port)) = source.or(tcp.source.as_ref()) else {
         return Ok(None);
     };
     let port = match port {
