@@ -89,7 +89,10 @@ impl Socket {
     }
 
     /// A socket with libzmq's defaults, where ours differ: it lingers for ever, tries to connect
-    /// every 100 ms, takes messages of any size, and a ROUTER drops what it cannot route.
+    /// every 100 ms, takes messages of any size, and a ROUTER drops what it cannot route. Beyond
+    /// what options say: heartbeats go to ZMTP 3.0 peers, too; the waits before connecting again are
+    /// never shorter than was said; over inproc, sockets of any two types meet; and who does not wait
+    /// feels the marks of the network's peers as they are set.
     ///
     /// # Errors
     /// As [`new`](Socket::new).
@@ -107,6 +110,7 @@ impl Socket {
             }
         }
         options.message_frames_max = usize::MAX;
+        options.like_libzmq = true;
         let socket = Socket::with_options(context, socket_type, options)?;
         socket.owner.socket.feel_marks();
         Ok(socket)

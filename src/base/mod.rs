@@ -17,6 +17,7 @@ pub mod name;
 pub mod option_table;
 pub mod options;
 pub mod rates;
+pub mod reconnect;
 pub mod secret;
 pub mod socket_type;
 pub mod stats;

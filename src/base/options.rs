@@ -17,6 +17,8 @@ use super::{
     secret::Secret,
 };
 
+pub use super::reconnect::Reconnect;
+
 /// All options of one socket.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -159,6 +161,10 @@ pub struct Options {
     pub on_full: OnFull,
     /// One message in so many is timed; 0: none.
     pub time_one_in: u32,
+    /// Where libzmq promises something else than we do, its promise is kept. Heartbeats reach ZMTP
+    /// 3.0; before connecting again, the time that was said passes in full
+    /// ([`reconnect_wait`](Options::reconnect_wait)); over inproc, sockets of any two types meet.
+    pub like_libzmq: bool,
 }
 
 impl Default for Options {
@@ -230,6 +236,7 @@ impl Default for Options {
             balance: Balance::RoundRobin,
             on_full: OnFull::Block,
             time_one_in: 0,
+            like_libzmq: false,
         }
     }
 }
@@ -369,44 +376,6 @@ pub enum Linger {
     Forever,
 }
 
-/// When to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reconnect {
-    /// Wait a random time of up to `min`, then up to twice that, and so on up to `max` (full
-    /// jitter); start over at `min` once a handshake succeeded. The default is 100 ms to 5 s.
-    Backoff {
-        /// The first wait's limit.
-        min: Duration,
-        /// The limit of all waits.
-        max: Duration,
-    },
-    /// Never: an endpoint that failed stays gone.
-    Never,
-}
-
-impl Reconnect {
-    /// How long to wait after so many failures in a row: a random share of the limit. `None`: do
-    /// not try again.
-    pub(crate) fn wait(self, failures: u32, random: impl FnOnce() -> u64) -> Option<Duration> {
-        let Reconnect::Backoff { min, max } = self else {
-            return None;
-        };
-        let limit = min.saturating_mul(1 << failures.min(20)).min(max.max(min));
-        let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        let share = (u128::from(nanos) * u128::from(random())) >> 64;
-        Some(Duration::from_nanos(share as u64))
-    }
-}
-
-impl Default for Reconnect {
-    fn default() -> Reconnect {
-        Reconnect::Backoff {
-            min: Duration::from_millis(100),
-            max: Duration::from_secs(5),
-        }
-    }
-}
-
 /// After what a connected endpoint is given up, besides what ends it anyway.
 ///
 /// ```
@@ -525,20 +494,6 @@ mod tests {
         assert_eq!(options.message_frames_max, 65_536);
         assert_eq!(options.handshakes_max, 1024);
         assert!(options.check().is_ok());
-    }
-
-    #[test]
-    fn a_wait_is_a_share_of_a_limit_that_doubles() {
-        let [min, max] = [100, 500].map(Duration::from_millis);
-        let backoff = Reconnect::Backoff { min, max };
-        let wait = |failures, random| backoff.wait(failures, || random).expect("it waits");
-        assert_eq!(wait(0, 0), Duration::ZERO);
-        assert_eq!(wait(0, 1 << 63), Duration::from_millis(50));
-        assert!(wait(0, u64::MAX) < min);
-        assert_eq!(wait(1, 1 << 63), Duration::from_millis(100));
-        assert_eq!(wait(3, 1 << 63), Duration::from_millis(250));
-        assert!(wait(1000, u64::MAX) < max);
-        assert_eq!(Reconnect::Never.wait(0, || 7), None);
     }
 
     #[test]

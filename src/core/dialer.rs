@@ -291,8 +291,8 @@ impl Dialer {
     /// Waits before the next attempt, if there is to be one.
     fn retry(&mut self, socket: &Socket, reason: Reason, bells: &mut Bells) -> Fate {
         let metal = &socket.context.metal;
-        let reconnect = self.terms.options.reconnect;
-        let Some(after) = reconnect.wait(self.failures, || metal.random()) else {
+        let options = &self.terms.options;
+        let Some(after) = options.reconnect_wait(self.failures, || metal.random()) else {
             return self.stop(socket, reason, bells);
         };
         self.failures += 1;

@@ -43,6 +43,7 @@ use crate::{
         error::{Error, ErrorKind},
         event::{EventKind, PeerInfo, Reason},
         options::Options,
+        socket_type::SocketType,
         tuning,
     },
     pattern::Peer,
@@ -104,7 +105,7 @@ impl Socket {
 
     /// Takes in what was left by a socket that is gone: a peer that is read to its end.
     fn inherit(&self, legacy: Legacy) {
-        if !self.socket_type.accepts(legacy.from) {
+        if !self.meets(legacy.from) {
             return;
         }
         let mut bells = Bells::default();
@@ -160,6 +161,11 @@ impl Socket {
         Ok((key, serial))
     }
 
+    /// May it meet a socket of this type within the process? Like libzmq, everybody may.
+    fn meets(&self, other: SocketType) -> bool {
+        self.socket_type.accepts(other) || self.terms().options.like_libzmq
+    }
+
     /// Joins our peer `key` to `binder`.
     fn join(&self, binder: &Arc<Socket>, key: usize, serial: u64) {
         let mut bells = Bells::default();
@@ -174,7 +180,7 @@ impl Socket {
         let (out, received) = (Arc::clone(peer.out.lane()), Arc::clone(peer.window.lane()));
         let endpoint = Arc::clone(&state.attached[key].endpoint);
         drop(state);
-        if !self.socket_type.accepts(binder.socket_type) {
+        if !self.meets(binder.socket_type) {
             let reason = Reason::Protocol(crate::base::event::ProtocolError::InvalidMetadata);
             let mut state = self.state.lock();
             self.tell(

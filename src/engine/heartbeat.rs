@@ -8,7 +8,7 @@
 //! ```
 //!
 //! PING is not sent before READY, never to ZMTP 2.0, and to a 3.0 peer only after one of its own:
-//! old ones would take it for a message.
+//! old ones would take it for a message. (Unless we were told to be like libzmq.)
 
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(super) struct Heartbeat {
     ping_at: Option<Time>,
     answer_by: Option<Time>,
     speak_by: Option<(Time, Duration)>,
+    /// PINGs go also to who has sent none, and speaks no 3.1.
+    pings_3_0: bool,
     paused: bool,
     ping_waits: bool,
     /// What PINGs said that are not answered yet.
@@ -63,6 +65,7 @@ impl Heartbeat {
             ping_at: None,
             answer_by: None,
             speak_by: None,
+            pings_3_0: config.pings_3_0,
             paused: false,
             ping_waits: false,
             pongs_wait: Vec::new(),
@@ -71,7 +74,11 @@ impl Heartbeat {
 
     /// The handshake is complete.
     pub(super) fn start(&mut self, now: Time, revision: Revision) {
-        if revision >= Revision::V3_1 {
+        let first = match self.pings_3_0 {
+            true => Revision::V3_0,
+            false => Revision::V3_1,
+        };
+        if revision >= first {
             self.ping_at = self.interval.map(|interval| after(now, interval));
         }
     }
@@ -261,6 +268,21 @@ mod tests {
         heart.start(at(0), Revision::V3_0);
         heart.handle_ping(at(50), 0, b"");
         assert_eq!(heart.poll_timeout(), Some(at(150)));
+    }
+
+    #[test]
+    fn like_libzmq_a_3_0_peer_is_pinged_and_2_0_is_not() {
+        for (old, pinged_at) in [(Revision::V3_0, Some(at(100))), (Revision::V2_0, None)] {
+            let options = Options {
+                heartbeat_interval: Some(Duration::from_millis(100)),
+                like_libzmq: true,
+                ..Options::default()
+            };
+            let config = Config::from_options(SocketType::Pair, &options);
+            let mut heart = Heartbeat::new(&config);
+            heart.start(at(0), old);
+            assert_eq!(heart.poll_timeout(), pinged_at, "{old:?}");
+        }
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct Config {
     pub heartbeat_timeout: Option<Duration>,
     /// Silence after our PING that shall make the peer end the connection.
     pub heartbeat_ttl: Option<Duration>,
+    /// Are PINGs sent to ZMTP 3.0, too?
+    pub pings_3_0: bool,
     /// Octets in all frames of a message.
     pub message_octets_max: u64,
     /// Frames in a message.
@@ -97,6 +99,7 @@ impl Config {
             heartbeat_interval: options.heartbeat_interval,
             heartbeat_timeout: options.heartbeat_timeout,
             heartbeat_ttl: options.heartbeat_ttl,
+            pings_3_0: options.like_libzmq,
             message_octets_max: options.message_octets_max,
             message_frames_max: options.message_frames_max,
             security: complete(&options.security),
