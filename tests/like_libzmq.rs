@@ -331,7 +331,10 @@ fn who_sent_a_message_has_a_descriptor_but_over_inproc() {
     push.connect(&*near).expect("to connect");
     push.send("near").expect("room");
     let (_, sender) = pull.recv_from().expect("it");
-    assert_eq!(sender.and_then(|sender| sender.descriptor), None);
+    assert!(sender.is_none(), "within the process, nobody: {sender:?}");
+    push.send("near, without waiting").expect("room");
+    let (_, sender) = pull.try_recv_from().expect("it");
+    assert!(sender.is_none(), "{sender:?}");
     push.disconnect(&*near).expect("it was connected");
     let far = pull.bind("tcp://127.0.0.1:0").expect("to bind");
     push.connect(&far).expect("to connect");

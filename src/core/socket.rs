@@ -388,7 +388,7 @@ impl Socket {
         let mut from = 0;
         let message = state.recv_plain(&mut from)?;
         let sender = state.attached.get(from);
-        Some((message, sender.and_then(|sender| sender.info.clone())))
+        Some((message, sender.and_then(Attached::sender)))
     }
 
     /// From now on what is received says who has sent it.

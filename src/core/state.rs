@@ -286,7 +286,7 @@ impl State {
         let result = result.map(|mut received| {
             if tells_who {
                 let sender = self.attached.get(received.from);
-                received.info = sender.and_then(|sender| sender.info.clone());
+                received.info = sender.and_then(Attached::sender);
             }
             let seen = see(&self.attached, received.from);
             (received, seen)
