@@ -257,6 +257,46 @@ fn a_page_says_what_the_counters_say() {
 }
 
 #[test]
+fn a_series_stays_the_same_peers_when_another_has_left() {
+    let pull = Pull::new().expect("a PULL");
+    let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+    let pushes = ["ann", "bob"].map(|name| {
+        let push = Push::new().expect("a PUSH");
+        push.connect(&at).expect("to connect");
+        push.send(name).expect("to send");
+        assert_eq!(pull.recv_timeout(SOON).expect("it comes")[0], name);
+        push
+    });
+    let peers = || {
+        let mut page = Page::new();
+        page.add_peers("jobs", &pull);
+        let page = Parsed::of(&page);
+        let counts = |it: &&Sample| it.family == "hubless_peer_connections_total";
+        let peers = page.samples.iter().filter(counts);
+        peers
+            .map(|it| it.labels["peer"].clone())
+            .collect::<Vec<_>>()
+    };
+    let before = peers();
+    assert!(before.len() == 2 && before[0] != before[1], "{before:?}");
+    let [ann, bob] = pushes;
+    ann.close(SOON).expect("to close");
+    eventually("ann is gone", || peers().len() == 1);
+    assert!(
+        before.contains(&peers()[0]),
+        "bob is who he was: {before:?}"
+    );
+    let bob_is = peers();
+    let push = Push::new().expect("a PUSH");
+    push.connect(&at).expect("to connect");
+    eventually("somebody comes", || peers().len() == 2);
+    assert!(peers().contains(&bob_is[0]));
+    let newcomer = peers().into_iter().find(|it| *it != bob_is[0]);
+    assert!(!before.contains(&newcomer.expect("another")));
+    drop(bob);
+}
+
+#[test]
 fn names_are_escaped() {
     let odd = "a \"name\"\\ with\nall, {of} it=1} ∂";
     let router = Router::new().expect("a ROUTER");

@@ -83,11 +83,12 @@ impl Page {
         }
     }
 
-    /// The counters of each peer of a socket. As many series as there are peers: not for a socket
-    /// with thousands of them.
+    /// The counters of each peer of a socket, by the label `peer`, its
+    /// [`number`](PeerState::number): a series is one peer's for ever. As many series as there are
+    /// peers: not for a socket with thousands of them.
     pub fn add_peers<S: TypedSocket>(&mut self, name: &str, socket: &S) {
-        for (number, peer) in socket.as_core().peers().iter().enumerate() {
-            let (endpoint, number) = (peer.endpoint.to_string(), number.to_string());
+        for peer in &socket.as_core().peers() {
+            let (endpoint, number) = (peer.endpoint.to_string(), peer.number.to_string());
             let PeerState { info, .. } = peer;
             let address = info.as_ref().map_or("", |info| &info.remote);
             let identity = String::from_utf8_lossy(&peer.routing_id);

@@ -38,6 +38,7 @@ impl Socket {
         let now = self.context.metal.now();
         let state = self.state.lock();
         let peer_state = |(key, peer): (usize, &Peer)| PeerState {
+            number: peer.serial,
             endpoint: (*state.attached[key].endpoint).clone(),
             info: state.attached[key].info.clone(),
             ready: peer.ready,

@@ -107,6 +107,8 @@ pub(super) struct Net {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PeerState {
+    /// A number that no other peer of the context has, nor had before.
+    pub number: u64,
     /// The endpoint it came by: connected, or bound and accepted.
     pub endpoint: Endpoint,
     /// Who it is; `None` before the first connection.
