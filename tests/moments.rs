@@ -43,6 +43,8 @@ struct Stage {
     /// To be done when somebody listens, or asks for a random number.
     at_listen: Mutex<Option<Act>>,
     at_random: Mutex<Option<Act>>,
+    /// Or looks at the clock.
+    at_now: Mutex<Option<Act>>,
 }
 
 impl Stage {
@@ -76,6 +78,7 @@ impl fmt::Debug for Stage {
 
 impl Metal for Stage {
     fn now(&self) -> Time {
+        Stage::act(&self.at_now);
         self.real.now()
     }
 
@@ -249,4 +252,23 @@ fn who_connects_while_the_socket_closes_is_refused_and_keeps_nothing_open() {
             closed(&push);
         }
     }
+}
+
+#[test]
+fn who_connects_to_a_name_while_its_owner_closes_is_for_the_next_owner() {
+    let (stage, context) = stage();
+    let at = endpoint("inproc://handed-on");
+    let [push, first, second] = [SocketType::Push, SocketType::Pull, SocketType::Pull]
+        .map(|kind| Socket::new(&context, kind, Options::default()).unwrap());
+    first.bind(&at).unwrap();
+    // The name was found; the next thing is to come in.
+    let closing = Arc::clone(&first);
+    *stage.at_now.lock().unwrap() = Some(Box::new(move || closing.close(Linger::Drop)));
+    push.connect(&at).unwrap();
+    assert!(!first.is_open(), "it closed at that moment");
+    push.try_send(To::Anyone, Message::from("for the next"))
+        .unwrap();
+    second.bind(&at).unwrap();
+    let received = second.try_recv().expect("it").message;
+    assert_eq!(received, Message::from("for the next"));
 }

@@ -256,10 +256,17 @@ impl Context {
         }
     }
 
-    /// Who has a name. If nobody does, `waiting` waits under it.
-    pub(super) fn find_name(&self, name: &str, waiting: Waiting) -> Option<Arc<Socket>> {
+    /// Who has a name, other than `gone`, who is closing. If nobody does, `waiting` waits under it.
+    pub(super) fn find_name(
+        &self,
+        name: &str,
+        waiting: Waiting,
+        gone: Option<&Arc<Socket>>,
+    ) -> Option<Arc<Socket>> {
         let mut registry = self.registry.lock();
         let found = registry.names.get(name).and_then(Weak::upgrade);
+        let is_gone = |it: &Arc<Socket>| gone.is_some_and(|gone| Arc::ptr_eq(gone, it));
+        let found = found.filter(|it| !is_gone(it));
         if found.is_none() {
             registry
                 .waiting

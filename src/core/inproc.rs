@@ -150,15 +150,21 @@ impl Socket {
         state.peer_came(&mut bells);
         drop(state);
         bells.ring(self);
+        self.join_whoever_has(inproc, key, serial, None);
+        Ok((key, serial))
+    }
+
+    /// Joins our peer `key` to who has a name, other than `gone`, who is closing; if nobody has,
+    /// to whoever takes it.
+    fn join_whoever_has(&self, name: &str, key: usize, serial: u64, gone: Option<&Arc<Socket>>) {
         let waiting = Waiting {
             socket: self.me.clone(),
             key,
             serial,
         };
-        if let Some(binder) = self.context.find_name(inproc, waiting) {
+        if let Some(binder) = self.context.find_name(name, waiting, gone) {
             self.join(&binder, key, serial);
         }
-        Ok((key, serial))
     }
 
     /// May it meet a socket of this type within the process? Like libzmq, everybody may.
@@ -214,6 +220,10 @@ impl Socket {
         let mut their_bells = Bells::default();
         let mut theirs = binder.state.lock();
         if theirs.phase != Phase::Open {
+            drop(theirs);
+            if let Endpoint::Inproc(name) = &*endpoint {
+                self.join_whoever_has(name, key, serial, Some(binder));
+            }
             return;
         }
         let (their_key, their_serial) = theirs.attach(binder, &endpoint, (received, out));
