@@ -67,7 +67,14 @@ impl FromStr for Network {
         if prefix > most {
             return Err(wrong());
         }
-        Ok(Network { address, prefix })
+        // An IPv4 address, written as one of IPv6.
+        match (address.to_canonical(), prefix) {
+            (v4 @ IpAddr::V4(_), 96..) if address.is_ipv6() => Ok(Network {
+                address: v4,
+                prefix: prefix - 96,
+            }),
+            _ => Ok(Network { address, prefix }),
+        }
     }
 }
 
@@ -92,6 +99,10 @@ mod tests {
         assert!(contains("10.1.2.3", "10.1.2.3") && !contains("10.1.2.3", "10.1.2.2"));
         assert!(contains("0.0.0.0/0", "255.1.2.3") && !contains("0.0.0.0/0", "::1"));
         assert!(contains("127.0.0.0/8", "::ffff:127.0.0.1"));
+        assert!(
+            contains("::ffff:10.0.0.0/104", "10.1.2.3") && contains("::ffff:1.2.3.4", "1.2.3.4")
+        );
+        assert!(!contains("::ffff:10.0.0.0/104", "11.1.2.3"));
         assert!(contains("2001:db8::/33", "2001:db8:7fff::1"));
         assert!(!contains("2001:db8::/33", "2001:db8:8000::1"));
         assert!(contains("::/0", "::1") && contains("::1/128", "::1"));
