@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod filter;
+mod frame;
 pub mod histogram;
 pub mod interest;
 pub mod keys;
