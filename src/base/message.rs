@@ -1,8 +1,9 @@
 //! Messages: one frame or several.
 //!
 //! ```text
-//!   Message ── One(Frame)                    the usual case: no allocation up to 64 octets
-//!           └─ Many(Arc<Vec<Frame>>)         multipart: a clone is one reference count
+//!   Message ── None                          no frames yet
+//!           ├─ One(Frame)                    the usual case: no allocation up to 64 octets
+//!           └─ Many(Arc<Vec<Frame>>)         two or more: a clone is one reference count
 //! ```
 //!
 //! A message is no wider than a [`Frame`].
@@ -35,16 +36,12 @@ pub use super::frame::{Frame, INLINE_OCTETS_MAX};
 #[derive(Clone, Default)]
 pub struct Message(Frames);
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 enum Frames {
+    #[default]
+    None,
     One(Frame),
     Many(Arc<Vec<Frame>>),
-}
-
-impl Default for Frames {
-    fn default() -> Frames {
-        Frames::Many(Arc::default())
-    }
 }
 
 impl Message {
@@ -53,7 +50,7 @@ impl Message {
     pub(crate) fn inline(&self) -> Option<(&[u8; INLINE_OCTETS_MAX], u8)> {
         match &self.0 {
             Frames::One(frame) => frame.inline(),
-            Frames::Many(_) => None,
+            Frames::None | Frames::Many(_) => None,
         }
     }
 
@@ -71,6 +68,7 @@ impl Message {
         match &self.0 {
             Frames::One(frame) => std::slice::from_ref(frame),
             Frames::Many(frames) => frames,
+            Frames::None => &[],
         }
     }
 
@@ -111,7 +109,7 @@ impl Message {
     pub fn push(&mut self, frame: impl Into<Frame>) {
         let frame = frame.into();
         match &mut self.0 {
-            Frames::Many(frames) if frames.is_empty() => self.0 = Frames::One(frame),
+            Frames::None => self.0 = Frames::One(frame),
             Frames::Many(frames) => Arc::make_mut(frames).push(frame),
             Frames::One(first) => {
                 let first = std::mem::take(first);
@@ -124,7 +122,7 @@ impl Message {
     pub fn push_front(&mut self, frame: impl Into<Frame>) {
         let frame = frame.into();
         match &mut self.0 {
-            Frames::Many(frames) if frames.is_empty() => self.0 = Frames::One(frame),
+            Frames::None => self.0 = Frames::One(frame),
             Frames::Many(frames) => Arc::make_mut(frames).insert(0, frame),
             Frames::One(last) => {
                 let last = std::mem::take(last);
@@ -135,18 +133,22 @@ impl Message {
 
     /// Takes the first frame off: one layer of envelope. `None` if there are no frames.
     pub fn pop_front(&mut self) -> Option<Frame> {
-        if self.is_empty() {
-            return None;
+        match std::mem::take(self).into_single() {
+            Ok(only) => Some(only),
+            Err(none) if none.is_empty() => None,
+            Err(several) => {
+                let mut rest = several.into_frames();
+                let first = rest.remove(0);
+                *self = Message::from(rest);
+                Some(first)
+            }
         }
-        let mut rest = std::mem::take(self).into_frames();
-        let first = rest.remove(0);
-        *self = Message::from(rest);
-        Some(first)
     }
 
     /// The frames by value.
     pub fn into_frames(self) -> Vec<Frame> {
         match self.0 {
+            Frames::None => Vec::new(),
             Frames::One(frame) => vec![frame],
             Frames::Many(frames) => Arc::try_unwrap(frames).unwrap_or_else(|arc| (*arc).clone()),
         }
@@ -159,7 +161,7 @@ impl Message {
     pub fn into_single(self) -> Result<Frame, Message> {
         match self.0 {
             Frames::One(frame) => Ok(frame),
-            Frames::Many(_) => Err(self),
+            Frames::None | Frames::Many(_) => Err(self),
         }
     }
 
@@ -222,12 +224,9 @@ impl From<Frame> for Message {
 
 impl From<Vec<Frame>> for Message {
     fn from(mut frames: Vec<Frame>) -> Message {
-        match (frames.len(), frames.pop()) {
-            (1, Some(only)) => Message(Frames::One(only)),
-            (_, last) => {
-                frames.extend(last);
-                Message(Frames::Many(Arc::new(frames)))
-            }
+        match frames.len() {
+            0 | 1 => Message(frames.pop().map_or(Frames::None, Frames::One)),
+            _ => Message(Frames::Many(Arc::new(frames))),
         }
     }
 }
@@ -329,6 +328,9 @@ mod tests {
         assert_eq!(message.pop_front().expect("four frames"), "id");
         assert_eq!(message.len(), 3);
         assert_eq!(message.octets(), 3);
+        let left = std::iter::from_fn(|| message.pop_front()).collect::<Message>();
+        assert_eq!(left, Message::from(["a", "b", "c"]));
+        assert_eq!(message, Message::new());
         assert_eq!(Message::from(vec!["x", "y"]).len(), 2);
         assert_eq!(Message::from(vec![1u8, 2]).len(), 1);
     }
