@@ -118,7 +118,8 @@ pub struct Options {
     pub stream_notify: bool,
     /// ROUTER: a message that cannot be routed is refused, not dropped.
     pub mandatory: bool,
-    /// ROUTER: what to do with a newcomer that calls itself as somebody already here.
+    /// ROUTER: a newcomer that calls itself as somebody here takes that one's place; else it is
+    /// refused.
     pub router_handover: bool,
     /// ROUTER: receive an empty message, as if from the peer, when one has come.
     pub notify_connect: bool,

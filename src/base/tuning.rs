@@ -95,8 +95,8 @@ pub const LOOK_UP_MAX: Duration = Duration::from_secs(10);
 /// How often the reactor looks after a lease. At 1 ms the looking costs more than it serves.
 pub const LEASE_CHECK: Duration = Duration::from_millis(10);
 
-/// A turn of an I/O thread that takes so long is counted as slow: as long as a lease may lie idle, and
-/// ten times what a turn at one busy connection takes.
+/// A turn of an I/O thread that takes so long is counted as slow: as long as a lease may lie idle,
+/// and ten times what a turn at one busy connection takes.
 pub const SLOW_TURN: Duration = Duration::from_millis(10);
 
 /// How long a listener rests when descriptors have run out.

@@ -32,6 +32,7 @@ use crate::{
         time::Time,
         tuning,
     },
+    pattern::Peer,
     reactor::{
         Tenant,
         metal::{Acceptor, Address, Bell},
@@ -240,7 +241,7 @@ impl Socket {
             None if end.stopped => None,
             // With `immediate` there is no peer before it is ready.
             None => {
-                let of_end = |(key, peer): &(usize, &crate::pattern::Peer)| {
+                let of_end = |(key, peer): &(usize, &Peer)| {
                     peer.ready && *state.attached[*key].endpoint == *end.real
                 };
                 match state.peers.iter().find(of_end) {

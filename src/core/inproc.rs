@@ -41,7 +41,7 @@ use crate::{
     base::{
         endpoint::Endpoint,
         error::{Error, ErrorKind},
-        event::{EventKind, PeerInfo, Reason},
+        event::{EventKind, PeerInfo, ProtocolError, Reason},
         options::Options,
         socket_type::SocketType,
         tuning,
@@ -187,7 +187,7 @@ impl Socket {
         let endpoint = Arc::clone(&state.attached[key].endpoint);
         drop(state);
         if !self.meets(binder.socket_type) {
-            let reason = Reason::Protocol(crate::base::event::ProtocolError::InvalidMetadata);
+            let reason = Reason::Protocol(ProtocolError::InvalidMetadata);
             let mut state = self.state.lock();
             self.tell(
                 EventKind::HandshakeFailed(reason),
@@ -463,7 +463,7 @@ fn shared(sender: Limits, receiver: Limits) -> Limits {
 }
 
 /// What a socket calls itself towards a peer in the same process.
-fn named(socket_type: crate::base::socket_type::SocketType, options: &Options) -> Bytes {
+fn named(socket_type: SocketType, options: &Options) -> Bytes {
     if socket_type.announces_identity() {
         options.routing_id.clone()
     } else {

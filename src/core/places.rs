@@ -1,8 +1,8 @@
 //! Places for handshakes: how many may be unfinished, and who gives way when all are taken.
 //!
-//! A newcomer that finds no place free gets that of the handshake that has been unfinished for longest, if that is a
-//! second at least; else it waits in the backlog. So whoever connects and says nothing keeps nobody out for long,
-//! however many of it there are.
+//! A newcomer that finds no place free gets that of the handshake that has been unfinished for
+//! longest, if that is a second at least; else it waits in the backlog. So those who connect and
+//! say nothing keep nobody out for long, however many they are.
 
 use super::{
     bells::Bells,

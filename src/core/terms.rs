@@ -29,6 +29,7 @@ use crate::{
     base::{
         auth::Security,
         error::{Error, ErrorKind},
+        event::Reason,
         message::{Frame, Message},
         option_table::{Here, OptionMoment, OptionRow, OptionValue},
         options::{OnFull, Options},
@@ -337,7 +338,7 @@ impl State {
         key: usize,
         identity: &Bytes,
         bells: &mut Bells,
-    ) -> Result<(), crate::base::event::Reason> {
+    ) -> Result<(), Reason> {
         self.with_pattern(|pattern, peers, effects| {
             pattern.ready(peers, key, identity, effects)?;
             if let Some(hello) = &socket.terms().options.hello {

@@ -1,7 +1,7 @@
 //! Words that a socket hears: from its own sessions, from inproc peers, from a handler of ZAP.
 //!
-//! Each names a peer by its key and serial, or a session by its entry and question, so that one that is
-//! late does no harm.
+//! Each names a peer by its key and serial, or a session by its entry and question, so that one
+//! that is late does no harm.
 
 use bytes::Bytes;
 

@@ -6,7 +6,8 @@
 //!   session over, or answered ── Word::Gone ──► the peer is forgotten
 //! ```
 //!
-//! Nobody waits: the session goes on when the answer comes, and ends with its handshake's time if none does.
+//! Nobody waits: the session goes on when the answer comes, and ends with its handshake's time if
+//! none does.
 //! A question is a lane each way, like an inproc connection; it needs no socket and no descriptor.
 
 use std::{

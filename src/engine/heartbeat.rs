@@ -183,7 +183,7 @@ fn ttl_tenths(asked: Option<Duration>, interval: Option<Duration>) -> u16 {
     let tenths = asked.map_or(0, |ttl| ttl.as_millis() / 100);
     match u16::try_from(tenths) {
         Ok(tenths) if tenths <= TTL_TENTHS_MAX => tenths,
-        _ if interval.is_some_and(|interval| interval.as_millis() / 100 >= 655) => 0,
+        _ if interval.is_some_and(|it| it.as_millis() / 100 >= TTL_TENTHS_MAX.into()) => 0,
         _ => TTL_TENTHS_MAX,
     }
 }

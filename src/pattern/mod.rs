@@ -311,8 +311,8 @@ impl Pattern {
     }
 
     /// Sends, by the types that give a message to one peer and think no more of it: the short
-    /// way, which may take the message away. It is left to the caller to follow up. `None` if it was not sent: by another type, or
-    /// because nobody has room.
+    /// way, which may take the message away. Whom it went to is for the caller to follow up.
+    /// `None` if it was not sent: by another type, or because nobody has room.
     #[inline(always)]
     pub fn send_plain(
         &mut self,
@@ -349,8 +349,8 @@ impl Pattern {
         each!(self, it => it.recv(peers, effects))
     }
 
-    /// The next message of the types that keep nothing of it, and the key of who sent it: the short way. `None` if there is
-    /// none, or something to follow up.
+    /// The next message of the types that keep nothing of it, by the short way; `from` becomes the
+    /// key of who sent it. `None` if there is none, or something to follow up.
     #[inline(always)]
     pub fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
         match self {

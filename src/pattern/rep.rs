@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A route ends with the connection that the request came by: whoever is met at the same endpoint
-//! next has not asked. Any number of requests may be open at once: each has a route of its own. Whether an
-//! application must answer one before it takes the next is for the layer above to say.
+//! next has not asked. Any number of requests may be open at once: each has a route of its own.
+//! Whether an application must answer one before it takes the next is for the layer above to say.
 
 use super::{Effects, Nothing, Peers, Received, Rules, inlet::Inlet};
 use crate::base::{

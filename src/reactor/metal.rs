@@ -9,10 +9,10 @@
 //!     └─ Acceptor   a listening point
 //! ```
 //!
-//! [`MioMetal`](Metal) is the one programs run on. Tests run the whole
-//! library on a simulated one, where time, order and faults come from a seed. The traits are
-//! called once per turn, read or write, never per message, so they cost nothing that can be
-//! measured and no public type carries a parameter.
+//! Programs run on the `MioMetal` of the room `transport`. Tests run the whole library on a
+//! simulated one, where time, order and faults come from a seed. The traits are called once per
+//! turn, read or write, never per message, so they cost nothing that can be measured and no public
+//! type carries a parameter.
 
 use std::{
     fmt,

@@ -214,9 +214,7 @@ impl Shared {
             (until, wait) => until.or(wait),
         }
     }
-}
 
-impl Shared {
     /// A tenant was swept, and asks to be swept again, or not.
     fn swept(&self, key: usize, tenant: &Arc<dyn Tenant>, again: Option<Duration>) {
         let now = self.metal.now();

@@ -1,9 +1,9 @@
 //! What a lane has counted, and how long its messages have waited.
 //!
-//! A message that is timed has a place: it is the so-manieth that the lane accepted and did not
-//! replace by a newer one. One in a lane of octets has left once as many have. In a lane of messages the reader is told at
-//! which of its pops it comes, counted back from the end of the queue; so neither is misled by
-//! messages that were dropped before.
+//! A message that is timed has a place: its number among those that the lane accepted and did not
+//! replace by newer ones. One in a lane of octets has left once as many have. In a lane of messages
+//! the reader is told at which of its pops it comes, counted back from the end of the queue; so
+//! neither is misled by messages that were dropped before.
 
 use std::{collections::VecDeque, fmt};
 
@@ -163,7 +163,7 @@ impl Inner {
         }
     }
 
-    /// The place of the message that was accepted as the so-manieth, or done with.
+    /// The place of the message that was the `number`th to be accepted, or to be done with.
     pub(super) fn place(&self, number: u64) -> u64 {
         number - self.replaced
     }
