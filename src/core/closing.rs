@@ -78,9 +78,7 @@ impl PollSet {
         now: Time,
         bells: &mut Bells,
     ) {
-        if endpoint.is_none() {
-            self.shutting = Some(until);
-        }
+        self.shutting |= endpoint.is_none();
         let meant = |id: u64| endpoint.is_none_or(|endpoint| endpoint == id);
         let keys: Vec<usize> = self.entries.iter().map(|(key, _)| key).collect();
         for key in keys {

@@ -28,7 +28,7 @@ impl Socket {
     /// left to whoever polls next; that may be nobody for long, while the set is leased and idle:
     /// one peer that floods, and is read as there is room for it, keeps the receiver from ever
     /// waiting, and would keep all others out.
-    fn run_jobs(&self) {
+    pub(super) fn run_jobs(&self) {
         let Some(mut guard) = self.set.try_lock() else {
             return self.kick();
         };

@@ -79,7 +79,7 @@ impl Socket {
         if let Endpoint::Inproc(name) = endpoint {
             self.bind_inproc(name, endpoint)?;
             let id = self.context.next_serial();
-            self.note_end(id, endpoint, endpoint, true, None)
+            self.note_end(End::new(id, endpoint, endpoint, true, None), None)
                 .inspect_err(|_| self.context.unbind_name(name, self))?;
             return Ok(endpoint.clone());
         }
@@ -134,9 +134,10 @@ impl Socket {
             )),
         };
         let id = self.context.next_serial();
-        self.note_end(id, given.unwrap_or(&real), &real, true, None)?;
-        let listener = Listener::new(id, Arc::new(real.clone()), acceptor, terms);
-        self.submit(vec![Job::Listen(Box::new(listener))]);
+        let end = End::new(id, given.unwrap_or(&real), &real, true, None);
+        let listener = Listener::new(id, Arc::clone(&end.real), acceptor, terms);
+        self.note_end(end, Some(Job::Listen(Box::new(listener))))?;
+        self.run_jobs();
         Ok(real)
     }
 
@@ -163,7 +164,7 @@ impl Socket {
         let id = self.context.next_serial();
         if let Endpoint::Inproc(name) = endpoint {
             let peer = self.connect_inproc(name, endpoint, named)?;
-            self.note_end(id, endpoint, endpoint, false, Some(peer))?;
+            self.note_end(End::new(id, endpoint, endpoint, false, Some(peer)), None)?;
             return Ok(Connected { endpoint: id });
         }
         self.net(endpoint)?;
@@ -189,9 +190,10 @@ impl Socket {
             drop(state);
             bells.ring(self);
         }
-        self.note_end(id, endpoint, endpoint, false, peer)?;
+        let end = End::new(id, endpoint, endpoint, false, peer);
         let dialer = Dialer::new(id, shared, lanes, peer, terms);
-        self.submit(vec![Job::Dial(Box::new(dialer))]);
+        self.note_end(end, Some(Job::Dial(Box::new(dialer))))?;
+        self.run_jobs();
         Ok(Connected { endpoint: id })
     }
 
@@ -285,27 +287,14 @@ impl Socket {
     }
 
     /// Notes an endpoint, unless the socket was closed while that was made: closing ends what it
-    /// finds.
-    fn note_end(
-        &self,
-        id: u64,
-        given: &Endpoint,
-        real: &Endpoint,
-        bound: bool,
-        peer: Option<(usize, u64)>,
-    ) -> Result<(), Error> {
-        let end = End {
-            id,
-            given: given.clone(),
-            real: Arc::new(real.clone()),
-            bound,
-            peer,
-            stopped: false,
-        };
+    /// finds. What is to be `done` for it stands in line from the same moment, so before whatever
+    /// ends it.
+    fn note_end(&self, end: End, done: Option<Job>) -> Result<(), Error> {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
-            return Err(Error::new(ErrorKind::Closed, given.to_string()));
+            return Err(Error::new(ErrorKind::Closed, end.given.to_string()));
         }
+        self.jobs.lock().extend(done);
         state.ends.last = Some(Arc::clone(&end.real));
         state.ends.list.push(end);
         Ok(())
@@ -431,6 +420,25 @@ impl Tenant for Socket {
 
     fn lies(&self) -> bool {
         Socket::lies(self)
+    }
+}
+
+impl End {
+    fn new(
+        id: u64,
+        given: &Endpoint,
+        real: &Endpoint,
+        bound: bool,
+        peer: Option<(usize, u64)>,
+    ) -> End {
+        End {
+            id,
+            given: given.clone(),
+            real: Arc::new(real.clone()),
+            bound,
+            peer,
+            stopped: false,
+        }
     }
 }
 

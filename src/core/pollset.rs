@@ -44,8 +44,8 @@ pub(super) struct PollSet {
     runnable: VecDeque<usize>,
     /// Accepted connections whose handshake is unfinished.
     handshakes: usize,
-    /// The socket is closing, and until when: the set ends with its last entry.
-    pub(super) shutting: Option<Closing>,
+    /// The socket is closing: the set ends with its last entry.
+    pub(super) shutting: bool,
     /// Messages thrown away in closing.
     pub(super) unsent: u64,
     /// A caller has taken the set out of the reactor's.
@@ -97,7 +97,7 @@ impl PollSet {
             deadlines: BTreeSet::new(),
             runnable: VecDeque::new(),
             handshakes: 0,
-            shutting: None,
+            shutting: false,
             unsent: 0,
             leased,
         }
@@ -120,7 +120,7 @@ impl PollSet {
 
     /// Has it ended?
     pub(super) fn is_over(&self) -> bool {
-        self.shutting.is_some() && self.entries.is_empty()
+        self.shutting && self.entries.is_empty()
     }
 
     fn insert(&mut self, what: What) -> usize {
@@ -403,8 +403,6 @@ impl PollSet {
 
     fn run(&mut self, socket: &Socket, job: Job, now: Time, bells: &mut Bells) {
         match job {
-            // Who bound just before the socket began to close has not heard of it.
-            Job::Listen(_) if self.shutting.is_some() => {}
             Job::Listen(listener) => {
                 let (source, endpoint) =
                     (listener.acceptor.source(), Arc::clone(&listener.endpoint));
@@ -418,8 +416,7 @@ impl PollSet {
                     }
                 }
             }
-            Job::Dial(mut dialer) => {
-                dialer.closing = self.shutting;
+            Job::Dial(dialer) => {
                 let key = self.insert(What::Dialer(dialer));
                 self.handle_timeout(socket, key, now, bells);
             }
