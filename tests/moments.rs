@@ -1,8 +1,9 @@
 //! What happens between two steps of a call: a metal that lets the test act at that very moment.
 
 use std::{
-    fmt, io,
-    net::{SocketAddr, TcpListener},
+    fmt,
+    io::{self, Read},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::fd::OwnedFd,
     sync::{Arc, Mutex},
     time::Duration,
@@ -188,6 +189,27 @@ fn an_answer_of_the_resolver_is_for_whoever_has_asked() {
         assert!(stage.now() < until, "nobody came");
         std::thread::yield_now();
     }
+    push.close(Linger::Drop);
+    closed(&push);
+}
+
+#[test]
+fn an_answer_of_the_resolver_that_comes_late_disturbs_nobody() {
+    let (stage, context) = stage();
+    let push = Socket::new(&context, SocketType::Push, Options::default()).unwrap();
+    let asked = endpoint("tcp://asked.example:7");
+    push.connect(&asked).unwrap();
+    let late = stage.lookup("asked.example");
+    push.disconnect(&asked).unwrap();
+    // A listener takes the place of the dialer that has asked.
+    let at = push.bind(&endpoint("tcp://127.0.0.1:*")).unwrap();
+    (late.done)(Ok(vec!["127.0.0.1:1".parse().unwrap()]));
+    let at = at.to_string();
+    let mut peer = TcpStream::connect(at.strip_prefix("tcp://").unwrap()).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut first = [0];
+    peer.read_exact(&mut first).expect("somebody is there");
+    assert_eq!(first, [0xff]);
     push.close(Linger::Drop);
     closed(&push);
 }

@@ -50,7 +50,7 @@ impl PollSet {
                 let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
                 self.settle(entry, What::Accepted(accepted), fate);
             }
-            other => self.entries[entry].what = other,
+            other => self.put_back(entry, other),
         }
     }
 
@@ -65,7 +65,7 @@ impl PollSet {
                 let fate = self.follow_accepted(socket, &mut accepted, Fare::Waits, bells);
                 self.settle(entry, What::Accepted(accepted), fate);
             }
-            other => self.entries[entry].what = other,
+            other => self.put_back(entry, other),
         }
     }
 

@@ -163,10 +163,7 @@ impl PollSet {
                 if let Some(Answer::Asked(inquiry)) = answer {
                     inquiry.end(bells);
                 }
-                if let Some(entry) = self.entries.get_mut(entry) {
-                    entry.what = what;
-                }
-                return;
+                return self.put_back(entry, what);
             }
         };
         match what {
@@ -181,7 +178,7 @@ impl PollSet {
                 let fate = self.follow_accepted(socket, &mut accepted, fare, bells);
                 self.settle(entry, What::Accepted(accepted), fate);
             }
-            other => self.entries[entry].what = other,
+            other => self.put_back(entry, other),
         }
     }
 }

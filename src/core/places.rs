@@ -48,8 +48,7 @@ impl PollSet {
                 let fate = self.follow_accepted(socket, &mut accepted, late, bells);
                 self.settle(key, What::Accepted(accepted), fate);
             }
-            What::Taken => {}
-            other => self.entries[key].what = other,
+            other => self.put_back(key, other),
         }
     }
 }

@@ -138,6 +138,13 @@ impl PollSet {
         }
     }
 
+    /// Puts an entry back as it was taken, if there is one.
+    pub(super) fn put_back(&mut self, key: usize, what: What) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.what = what;
+        }
+    }
+
     /// Puts an entry back after it was driven, or forgets it.
     pub(super) fn settle(&mut self, key: usize, what: What, fate: Fate) {
         let deadline = match (&what, fate) {
@@ -214,7 +221,7 @@ impl PollSet {
     fn handle_timeout(&mut self, socket: &Socket, key: usize, now: Time, bells: &mut Bells) {
         match self.take(key) {
             What::Listener(listener) => {
-                self.entries[key].what = What::Listener(listener);
+                self.put_back(key, What::Listener(listener));
                 let ready = look_again(key);
                 self.drive(socket, ready, now, bells);
             }
@@ -425,11 +432,14 @@ impl PollSet {
                 question,
                 found,
             } => {
-                if let What::Dialer(mut dialer) = self.take(entry) {
-                    let fate = dialer.handle_resolved(socket, self, entry, question, found, bells);
-                    self.settle(entry, What::Dialer(dialer), fate);
-                } else {
-                    log::trace!("a name was looked up for an endpoint that is gone");
+                match self.take(entry) {
+                    What::Dialer(mut dialer) => {
+                        let fate =
+                            dialer.handle_resolved(socket, self, entry, question, found, bells);
+                        self.settle(entry, What::Dialer(dialer), fate);
+                    }
+                    // Whoever asked is gone, and somebody else may have the entry.
+                    other => self.put_back(entry, other),
                 }
             }
             Job::Judged {
