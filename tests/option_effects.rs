@@ -385,3 +385,16 @@ fn reads_are_as_small_as_they_are_said_to_be() {
     let unread = left_to_the_kernel(10);
     assert!(unread > 2000, "{unread}");
 }
+
+#[test]
+fn peers_are_subscribed_by_hand_in_manual_mode_only() {
+    let publisher = XPub::new().expect("an XPUB");
+    let refused = publisher.set_option("SUBSCRIBE", "a").err();
+    assert_eq!(
+        refused.map(|error| error.kind()),
+        Some(ErrorKind::InvalidOption)
+    );
+    publisher.set_option("XPUB_MANUAL", 1).expect("it is open");
+    let nobody = publisher.set_option("SUBSCRIBE", "a");
+    nobody.expect("nobody has asked, and that is no fault");
+}

@@ -215,8 +215,10 @@ impl Socket {
                 self.change(|options| row.set(options, self.socket_type, value).map(drop))
             }
             (_, "SUBSCRIBE" | "UNSUBSCRIBE") => {
-                self.subscribe(&octets, row.name == "SUBSCRIBE")?;
-                Ok(())
+                match self.subscribe(&octets, row.name == "SUBSCRIBE")? {
+                    true => Ok(()),
+                    false => Err(row.wrong("an XPUB subscribes its peers in manual mode only")),
+                }
             }
             (_, "CONNECT_ROUTING_ID") => {
                 if octets.first() == Some(&0) {
