@@ -1,9 +1,9 @@
 //! Contexts.
 //!
-//! A C context may be set up until its first socket is made; only then is there one of ours. It
-//! ends in two steps: all calls end with ETERM, and the sockets, which are still the program's to
-//! close, begin to deliver what they have queued; then, once all of them were closed and have
-//! delivered it, it is gone.
+//! A C context is one of ours, which counts its sockets and knows its options. It ends in two
+//! steps: all calls end with ETERM, and the sockets, which are still the program's to close, begin
+//! to deliver what they have queued; then, once all of them were closed and have delivered it, it
+//! is gone.
 
 use std::{
     ffi::{c_int, c_void},
@@ -11,33 +11,24 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use hubless::{SocketType, untyped::Socket};
+use hubless::{OptionValue, SocketType, untyped::Socket};
 
 use crate::{
     entry::{guarded, status},
     errno::Errno,
+    message::Part,
     signal::Signal,
     slots::{self, Free, Kind},
 };
 
+// Numbers of options.
 const IO_THREADS: c_int = 1;
 const MAX_SOCKETS: c_int = 2;
-/// Read: the socket limit. Set: a priority of threads.
-const SOCKET_LIMIT: c_int = 3;
-const THREAD_SCHED_POLICY: c_int = 4;
-const MAX_MSGSZ: c_int = 5;
 const MSG_T_SIZE: c_int = 6;
-const THREAD_AFFINITY_CPU_ADD: c_int = 7;
-const THREAD_AFFINITY_CPU_REMOVE: c_int = 8;
-const THREAD_NAME_PREFIX: c_int = 9;
-const IPV6: c_int = 42;
-const BLOCKY: c_int = 70;
-
-/// Numbers of socket options.
 const LINGER: c_int = 17;
 
-/// Sockets a context can have at most.
-const SOCKETS_MAX: c_int = 65_535;
+/// Sockets that C programs may open at one time, unless they say otherwise.
+const SOCKETS: c_int = 1023;
 
 /// What a context's handle stands for.
 pub(crate) struct Face(Arc<Context>);
@@ -46,29 +37,11 @@ pub(crate) struct Face(Arc<Context>);
 pub(crate) struct Context {
     /// The process that made it: in the child of a fork nothing of it works.
     process: u32,
-    inner: Mutex<Inner>,
-    /// Rung when a socket is closed in a context that ends.
-    closed: Mutex<Option<Arc<Signal>>>,
-}
-
-struct Inner {
-    settings: Settings,
-    context: Option<hubless::Context>,
+    context: hubless::Context,
     /// Sockets that the program has not closed.
-    open: usize,
-    shut: bool,
-}
-
-#[derive(Clone)]
-struct Settings {
-    io_threads: c_int,
-    max_sockets: c_int,
-    max_msgsz: c_int,
-    sched_policy: c_int,
-    processors: Vec<c_int>,
-    name_prefix: c_int,
-    ipv6: bool,
-    blocky: bool,
+    open: Mutex<usize>,
+    /// Raised when such a socket is closed while somebody waits for that.
+    closed: Mutex<Option<Arc<Signal>>>,
 }
 
 impl Kind for Face {
@@ -81,31 +54,19 @@ impl Kind for Face {
 }
 
 impl Context {
-    fn new() -> Context {
-        let settings = Settings {
-            io_threads: 1,
-            max_sockets: 1023,
-            max_msgsz: c_int::MAX,
-            sched_policy: -1,
-            processors: Vec::new(),
-            name_prefix: 0,
-            ipv6: false,
-            blocky: true,
-        };
-        Context {
+    fn new() -> Result<Context, Errno> {
+        let context = Context {
             process: process::id(),
-            inner: Mutex::new(Inner {
-                settings,
-                context: None,
-                open: 0,
-                shut: false,
-            }),
+            context: hubless::Context::new(),
+            open: Mutex::new(0),
             closed: Mutex::new(None),
-        }
+        };
+        context.set(MAX_SOCKETS, SOCKETS)?;
+        Ok(context)
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, usize> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Was it made by this very process, and not by one that has forked?
@@ -115,36 +76,18 @@ impl Context {
 
     /// A new socket. Whoever has it says [`socket_closed`](Context::socket_closed) in the end.
     pub(crate) fn socket(&self, kind: SocketType) -> Result<Socket, Errno> {
-        let mut inner = self.inner();
-        if inner.shut {
-            return Err(Errno::ETERM);
-        }
-        if inner.open >= usize::try_from(inner.settings.max_sockets).unwrap_or(0) {
-            return Err(Errno::EMFILE);
-        }
-        let socket = self.helper_of(&mut inner, kind)?;
-        inner.open += 1;
+        // Held meanwhile, so that whoever waits for the end counts it.
+        let mut open = self.open();
+        let socket = self.helper(kind)?;
+        *open += 1;
         Ok(socket)
     }
 
     /// A socket that the program does not know of.
     pub(crate) fn helper(&self, kind: SocketType) -> Result<Socket, Errno> {
-        self.helper_of(&mut self.inner(), kind)
-    }
-
-    fn helper_of(&self, inner: &mut Inner, kind: SocketType) -> Result<Socket, Errno> {
-        let settings = &inner.settings;
-        let context = inner.context.get_or_insert_with(|| {
-            hubless::Context::builder()
-                .io_threads(usize::try_from(settings.io_threads).unwrap_or(0))
-                .build()
-        });
-        let socket = Socket::like_libzmq(context, kind)?;
-        if settings.ipv6 {
-            socket.set_option(IPV6, 1)?;
-        }
-        let subscribes = matches!(kind, SocketType::Sub | SocketType::XSub);
-        if !settings.blocky || subscribes {
+        let socket = Socket::like_libzmq(&self.context, kind)?;
+        if matches!(kind, SocketType::Sub | SocketType::XSub) {
+            // They have nothing to say but subscriptions.
             socket.set_option(LINGER, 0)?;
         }
         Ok(socket)
@@ -152,84 +95,63 @@ impl Context {
 
     /// The program has closed a socket.
     pub(crate) fn socket_closed(&self) {
-        let mut inner = self.inner();
-        inner.open -= 1;
-        let rings = inner.shut;
-        drop(inner);
-        if rings {
-            let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(signal) = &*closed {
-                signal.raise();
-            }
+        *self.open() -= 1;
+        if let Some(signal) = &*self.waiters() {
+            signal.raise();
         }
     }
 
-    fn shut(&self) {
-        let mut inner = self.inner();
-        inner.shut = true;
-        let context = inner.context.clone();
-        drop(inner);
-        if let Some(context) = context {
-            context.shutdown();
-        }
+    fn waiters(&self) -> MutexGuard<'_, Option<Arc<Signal>>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the program has closed all sockets and all of them are done.
     fn wait(&self) -> Result<(), Errno> {
-        let signal = Arc::new(Signal::new()?);
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&signal));
-        while self.inner().open > 0 {
-            signal.wait(None)?;
+        if *self.open() > 0 {
+            self.wait_for_closing()?;
+        }
+        self.context.wait_closed(None)?;
+        Ok(())
+    }
+
+    fn wait_for_closing(&self) -> Result<(), Errno> {
+        let signal = match &mut *self.waiters() {
+            Some(signal) => Arc::clone(signal),
+            none => Arc::clone(none.insert(Arc::new(Signal::new()?))),
+        };
+        loop {
             signal.lower();
+            if *self.open() == 0 {
+                break;
+            }
+            signal.wait(None)?;
         }
-        let context = self.inner().context.clone();
-        if let Some(context) = context {
-            context.wait_closed(None)?;
-        }
+        // Several may wait, and this one has lowered it.
+        signal.raise();
         Ok(())
     }
 
     fn set(&self, option: c_int, value: c_int) -> Result<(), Errno> {
-        let mut inner = self.inner();
-        let settings = &mut inner.settings;
-        let flag = || match value {
-            0 | 1 => Ok(value == 1),
-            _ => Err(Errno::EINVAL),
-        };
-        match option {
-            IO_THREADS if value >= 0 => settings.io_threads = value,
-            MAX_SOCKETS if (1..=SOCKETS_MAX).contains(&value) => settings.max_sockets = value,
-            MAX_MSGSZ if value >= 0 => settings.max_msgsz = value,
-            SOCKET_LIMIT if value >= 0 => {}
-            THREAD_SCHED_POLICY if value >= 0 => settings.sched_policy = value,
-            THREAD_AFFINITY_CPU_ADD if value >= 0 => settings.processors.push(value),
-            THREAD_AFFINITY_CPU_REMOVE if settings.processors.contains(&value) => {
-                settings.processors.retain(|known| *known != value);
-            }
-            THREAD_NAME_PREFIX if value >= 0 => settings.name_prefix = value,
-            IPV6 => settings.ipv6 = flag()?,
-            BLOCKY => settings.blocky = flag()?,
-            _ => return Err(Errno::EINVAL),
-        }
-        Ok(())
+        Ok(self.context.set_option(option, value)?)
     }
 
     fn value(&self, option: c_int) -> Result<c_int, Errno> {
-        let inner = self.inner();
-        let settings = &inner.settings;
-        Ok(match option {
-            IO_THREADS => settings.io_threads,
-            MAX_SOCKETS => settings.max_sockets,
-            SOCKET_LIMIT => SOCKETS_MAX,
-            THREAD_SCHED_POLICY => settings.sched_policy,
-            MAX_MSGSZ => settings.max_msgsz,
-            MSG_T_SIZE => 64,
-            THREAD_NAME_PREFIX => settings.name_prefix,
-            IPV6 => settings.ipv6.into(),
-            BLOCKY => settings.blocky.into(),
+        let value = match option {
+            // The C handle's, which is not what the library has.
+            MSG_T_SIZE => return Ok(size_of::<Part>() as c_int),
+            _ => self.context.option(option)?,
+        };
+        Ok(match value {
+            OptionValue::Number(number) => c_int::try_from(number).unwrap_or(c_int::MAX),
+            OptionValue::Octets(text) => number_of(&text).unwrap_or(0),
             _ => return Err(Errno::EINVAL),
         })
     }
+}
+
+/// Text that was set as a number.
+fn number_of(text: &[u8]) -> Option<c_int> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The context of a handle.
@@ -249,7 +171,7 @@ pub(crate) unsafe fn find(context: *mut c_void) -> Result<Arc<Context>, Errno> {
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_ctx_new() -> *mut c_void {
     guarded(std::ptr::null_mut(), || {
-        Ok(slots::insert(Face(Arc::new(Context::new()))))
+        Ok(slots::insert(Face(Arc::new(Context::new()?))))
     })
 }
 
@@ -264,7 +186,7 @@ pub unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
         // SAFETY: the same as ours.
         let it = unsafe { find(context) }?;
         if it.is_ours() {
-            it.shut();
+            it.context.shutdown();
             it.wait()?;
         }
         // SAFETY: the same as ours.
@@ -288,7 +210,7 @@ pub unsafe extern "C" fn zmq_ctx_shutdown(context: *mut c_void) -> c_int {
         // SAFETY: the same as ours.
         let context = unsafe { find(context) }?;
         if context.is_ours() {
-            context.shut();
+            context.context.shutdown();
         }
         Ok(())
     })
@@ -318,7 +240,7 @@ pub unsafe extern "C" fn zmq_ctx_get(context: *mut c_void, option: c_int) -> c_i
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_init(io_threads: c_int) -> *mut c_void {
     guarded(std::ptr::null_mut(), || {
-        let context = Context::new();
+        let context = Context::new()?;
         context.set(IO_THREADS, io_threads)?;
         Ok(slots::insert(Face(Arc::new(context))))
     })

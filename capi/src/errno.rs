@@ -23,7 +23,6 @@ impl Errno {
     pub(crate) const EFAULT: Errno = Errno(libc::EFAULT);
     pub(crate) const EINTR: Errno = Errno(libc::EINTR);
     pub(crate) const EINVAL: Errno = Errno(libc::EINVAL);
-    pub(crate) const EMFILE: Errno = Errno(libc::EMFILE);
     pub(crate) const ENOMEM: Errno = Errno(libc::ENOMEM);
     pub(crate) const ENOTSOCK: Errno = Errno(libc::ENOTSOCK);
     pub(crate) const ENOTSUP: Errno = Errno(libc::ENOTSUP);

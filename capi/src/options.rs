@@ -2,10 +2,11 @@
 
 use std::{
     ffi::{c_int, c_void},
+    ops::RangeInclusive,
     ptr,
 };
 
-use hubless::{OptionKind, OptionRow, OptionValue};
+use hubless::{OptionAccess, OptionKind, OptionRow, OptionValue};
 
 use crate::{
     entry::{octets, status},
@@ -17,7 +18,11 @@ use crate::{
 const RCVMORE: c_int = 13;
 const FD: c_int = 14;
 const EVENTS: c_int = 15;
-const SOCKS_PROXY: c_int = 68;
+/// TCP_ACCEPT_FILTER, PLAIN_USERNAME, PLAIN_PASSWORD, SOCKS_PROXY, BINDTODEVICE: NULL takes them
+/// back, while text without a letter means nothing.
+const CLEARED_BY_NULL: [c_int; 5] = [38, 45, 46, 68, 92];
+/// IPC_FILTER_PID, _UID, _GID: lists, of which NULL leaves none.
+const LISTS: RangeInclusive<c_int> = 58..=60;
 const THREAD_SAFE: c_int = 81;
 const CURVE_PUBLICKEY: c_int = 48;
 const CURVE_SERVERKEY: c_int = 50;
@@ -43,8 +48,7 @@ pub unsafe extern "C" fn zmq_setsockopt(
             return Err(Errno::EINVAL);
         }
         let row = OptionRow::numbered(option).ok_or(Errno::EINVAL)?;
-        if option == SOCKS_PROXY && !value.is_null() && len == 0 {
-            // No proxy is said by NULL; this is a proxy without a name.
+        if CLEARED_BY_NULL.contains(&option) && !value.is_null() && len == 0 {
             return Err(Errno::EINVAL);
         }
         // SAFETY: the same as ours.
@@ -109,6 +113,9 @@ impl Face {
             _ => {}
         }
         let row = OptionRow::numbered(option).ok_or(Errno::EINVAL)?;
+        if row.access == OptionAccess::Set {
+            return Err(Errno::EINVAL);
+        }
         write(row, &self.socket.option(option)?, room)
     }
 
@@ -126,12 +133,13 @@ impl Face {
 /// A value as C has it.
 fn read(row: &OptionRow, octets: &[u8]) -> Result<OptionValue, Errno> {
     let number = match row.kind {
+        OptionKind::Int if LISTS.contains(&row.number) && octets.is_empty() => {
+            return Ok(octets.into());
+        }
         OptionKind::Int => i32::from_ne_bytes(exactly(octets)?).into(),
         OptionKind::I64 => i64::from_ne_bytes(exactly(octets)?),
-        // What is above the middle is above every range.
-        OptionKind::U64 => {
-            i64::try_from(u64::from_ne_bytes(exactly(octets)?)).map_err(|_| Errno::EINVAL)?
-        }
+        // All 64 bits count, and the library has them in a number with a sign.
+        OptionKind::U64 => u64::from_ne_bytes(exactly(octets)?) as i64,
         OptionKind::Text => {
             // A C string may be said with its end, or without.
             let end = octets.iter().position(|octet| *octet == 0);
@@ -146,14 +154,18 @@ fn exactly<const N: usize>(octets: &[u8]) -> Result<[u8; N], Errno> {
     octets.try_into().map_err(|_| Errno::EINVAL)
 }
 
-/// A value for C, for so much room.
+/// A value for C, for so much room: a number wants its own size.
 fn write(row: &OptionRow, value: &OptionValue, room: usize) -> Result<Vec<u8>, Errno> {
+    let number = |octets: &[u8]| match octets.len() == room {
+        true => Ok(octets.to_vec()),
+        false => Err(Errno::EINVAL),
+    };
     Ok(match (row.kind, value) {
-        (OptionKind::Int, OptionValue::Number(number)) => {
-            let number = i32::try_from(*number).unwrap_or(i32::MAX);
-            number.to_ne_bytes().to_vec()
+        (OptionKind::Int, OptionValue::Number(value)) => {
+            let value = i32::try_from(*value).unwrap_or(i32::MAX);
+            return number(&value.to_ne_bytes());
         }
-        (_, OptionValue::Number(number)) => number.to_ne_bytes().to_vec(),
+        (_, OptionValue::Number(value)) => return number(&value.to_ne_bytes()),
         (_, OptionValue::Octets(key))
             if (CURVE_PUBLICKEY..=CURVE_SERVERKEY).contains(&row.number) =>
         {

@@ -6,7 +6,9 @@ use std::{
     vec,
 };
 
-use hubless::{Error, ErrorKind, Frame, PeerInfo, SocketType, untyped::Socket};
+use hubless::{
+    Endpoint, Error, ErrorKind, Frame, OptionValue, PeerInfo, SocketType, untyped::Socket,
+};
 
 use crate::{
     context::{self, Context},
@@ -16,6 +18,9 @@ use crate::{
     monitor::Told,
     slots::{self, Free, Kind, Taken},
 };
+
+/// An option: a descriptor that listens already.
+const USE_FD: c_int = 89;
 
 /// What a socket's handle stands for: a socket of ours, and what it takes to speak and hear a
 /// message part by part.
@@ -170,7 +175,19 @@ unsafe fn join(
 
 impl Face {
     fn bind(&mut self, endpoint: &str) -> Result<(), Error> {
-        self.socket.bind(endpoint).map(drop)
+        let bound = self.socket.bind(endpoint)?;
+        if let (false, OptionValue::Number(given @ 0..)) = (
+            matches!(bound, Endpoint::Inproc(_)),
+            self.socket.option(USE_FD)?,
+        ) {
+            // The library listens on a duplicate, for in safe Rust a number is nobody's. Programs
+            // give theirs away.
+            let given = c_int::try_from(given).unwrap_or(-1);
+            // SAFETY: closing takes any number. This one is ours since the bind, as the interface
+            // says; if the program closes it, too, that is its mistake, as it was before.
+            unsafe { libc::close(given) };
+        }
+        Ok(())
     }
 
     fn connect(&mut self, endpoint: &str) -> Result<(), Error> {

@@ -1,0 +1,311 @@
+//! Options: of contexts and of sockets, their sizes, and what each does.
+
+mod common;
+
+use std::{
+    ffi::{c_int, c_void},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::fd::{AsRawFd, IntoRawFd},
+    ptr,
+};
+
+use common::*;
+use zmq::*;
+
+const EINVAL: c_int = libc::EINVAL;
+
+#[test]
+fn a_context_knows_its_options() {
+    let stage = Stage::new();
+    // SAFETY: the context is open.
+    let read = |number| unsafe { zmq_ctx_get(stage.context, number) };
+    // SAFETY: as above.
+    let write = |number, value| unsafe { zmq_ctx_set(stage.context, number, value) };
+    let begin = [
+        (1, 1),
+        (2, 1023),
+        (3, 65_535),
+        (4, -1),
+        (5, c_int::MAX),
+        (6, 64),
+        (9, 0),
+        (42, 0),
+        (70, 1),
+    ];
+    for (number, value) in begin {
+        assert_eq!(read(number), value, "option {number}");
+    }
+    for (number, value) in [(1, 3), (2, 20), (4, 0), (5, 100), (9, 77), (42, 1), (70, 0)] {
+        assert_eq!(write(number, value), 0, "option {number}");
+        assert_eq!(read(number), value, "option {number}");
+    }
+    // A priority is set where the limit of sockets is read; processors are only set.
+    assert_eq!(write(3, 0), 0);
+    assert_eq!(read(3), 65_535);
+    failed(read(7), EINVAL);
+    failed(write(8, 3), EINVAL);
+    assert_eq!((write(7, 3), write(8, 3)), (0, 0));
+    for (number, value) in [(1, -1), (2, 0), (2, -1), (4, -1), (5, -1), (6, 64), (0, 1)] {
+        failed(write(number, value), EINVAL);
+    }
+    for number in [-1, 0, 8, 17, 4711] {
+        failed(read(number), EINVAL);
+    }
+}
+
+#[test]
+fn sockets_begin_as_their_context_says() {
+    let mut stage = Stage::new();
+    // SAFETY: the context is open.
+    unsafe {
+        assert_eq!(zmq_ctx_set(stage.context, 42, 5), 0, "anything but 0");
+        assert_eq!(zmq_ctx_set(stage.context, 70, 0), 0);
+        assert_eq!(zmq_ctx_set(stage.context, 5, 10), 0);
+        assert_eq!(zmq_ctx_set(stage.context, 2, 2), 0);
+        let push = zmq_socket(stage.context, PUSH);
+        assert_eq!((option(push, 42), option(push, LINGER)), (Ok(1), Ok(0)));
+        failed(send(push, "eleven octets", DONTWAIT), libc::EMSGSIZE);
+        assert_eq!(zmq_close(push), 0);
+    }
+    let [_, _] = [stage.socket(PUSH), stage.socket(SUB)];
+    // SAFETY: as above.
+    none(unsafe { zmq_socket(stage.context, PUSH) }, libc::EMFILE);
+}
+
+#[test]
+fn a_context_without_threads_stays_in_the_process() {
+    // SAFETY: handles of the library's.
+    unsafe {
+        none(zmq_init(-1), EINVAL);
+        let context = zmq_init(0);
+        let push = zmq_socket(context, PUSH);
+        failed(connect(push, "tcp://127.0.0.1:1"), EMTHREAD);
+        assert_eq!(connect(push, "inproc://here"), 0);
+        assert_eq!(set(push, LINGER, 0), 0);
+        assert_eq!((zmq_close(push), zmq_term(context)), (0, 0));
+        failed(zmq_ctx_destroy(context), libc::EFAULT);
+    }
+}
+
+#[test]
+fn numbers_want_their_size_and_text_has_an_end() {
+    let mut stage = Stage::new();
+    let push = stage.socket(PUSH);
+    for room in [0, 1, 3, 5, 8] {
+        assert_eq!(octets(push, 23, room), Err(EINVAL), "SNDHWM for {room}");
+    }
+    assert_eq!(octets(push, 4, 4), Err(EINVAL), "AFFINITY has 64 bits");
+    assert_eq!(octets(push, 22, 8), Ok((-1_i64).to_ne_bytes().to_vec()));
+    failed(set_octets(push, 23, b"abc"), EINVAL);
+    failed(set_octets(push, 23, &1_i64.to_ne_bytes()), EINVAL);
+    assert_eq!(set_octets(push, 4, &u64::MAX.to_ne_bytes()), 0);
+    assert_eq!(octets(push, 4, 8), Ok(u64::MAX.to_ne_bytes().to_vec()));
+    // What is more than the text is zeroed.
+    assert_eq!(set_octets(push, 55, b"domain\0"), 0);
+    let (mut place, mut size) = ([0xee_u8; 12], 12);
+    // SAFETY: a handle, and room.
+    unsafe {
+        assert_eq!(
+            zmq_getsockopt(push, 55, place.as_mut_ptr().cast(), &mut size),
+            0
+        )
+    };
+    assert_eq!((&place, size), (b"domain\0\0\0\0\0\0", 7));
+    assert_eq!(octets(push, 55, 6), Err(EINVAL), "no room for its end");
+    // The state of a socket may be read into more.
+    assert_eq!(octets(push, EVENTS, 8).map(|it| it.len()), Ok(4));
+}
+
+#[test]
+fn what_is_only_set_cannot_be_read() {
+    let mut stage = Stage::new();
+    let only_set = [
+        (ROUTER, 33),
+        (ROUTER, 56),
+        (SUB, 6),
+        (SUB, 7),
+        (XPUB, 40),
+        (XPUB, 71),
+        (DEALER, 51),
+        (REQ, 52),
+        (ROUTER, 61),
+    ];
+    for (kind, number) in only_set {
+        let socket = stage.socket(kind);
+        assert_eq!(octets(socket, number, 4), Err(EINVAL), "option {number}");
+    }
+    let push = stage.socket(PUSH);
+    for number in [13, 15, 16, 43, 81] {
+        assert!(option(push, number).is_ok());
+        failed(set(push, number, 1), EINVAL);
+    }
+    for number in [-1, 0, 70, 4711] {
+        assert_eq!(option(push, number), Err(EINVAL));
+        failed(set(push, number, 1), EINVAL);
+    }
+}
+
+#[test]
+fn options_are_read_as_they_were_set() {
+    let mut stage = Stage::new();
+    let dealer = stage.socket(DEALER);
+    assert_eq!(
+        (option(dealer, 16), option(dealer, 81)),
+        (Ok(DEALER), Ok(0))
+    );
+    // BACKLOG, RECONNECT_IVL_MAX, the keep-alives, HEARTBEAT_*, CONNECT_TIMEOUT, TCP_MAXRT, …
+    let numbers = [
+        (19, 7),
+        (21, 0),
+        (21, 500),
+        (18, -1),
+        (18, 100),
+        (34, 1),
+        (35, 3),
+        (36, 60),
+        (37, 5),
+        (57, 8),
+        (66, 1000),
+        (75, 100),
+        (76, 1200),
+        (77, 300),
+        (79, 2000),
+        (80, 3000),
+        (11, 4096),
+        (12, 8192),
+        (39, 1),
+        (54, 1),
+    ];
+    for (number, value) in numbers {
+        assert_eq!(set(dealer, number, value), 0, "option {number}");
+        assert_eq!(option(dealer, number), Ok(value), "option {number}");
+    }
+    // One is the other, turned round.
+    assert_eq!((option(dealer, 31), option(dealer, 42)), (Ok(1), Ok(0)));
+    assert_eq!(set(dealer, 31, 0), 0);
+    assert_eq!(option(dealer, 42), Ok(1));
+    for (number, value) in [
+        (34, 2),
+        (42, 2),
+        (19, -1),
+        (23, -1),
+        (76, 6_553_600),
+        (27, -2),
+    ] {
+        failed(set(dealer, number, value), EINVAL);
+    }
+}
+
+#[test]
+fn a_mechanism_is_what_was_set_last() {
+    let mut stage = Stage::new();
+    let socket = stage.socket(DEALER);
+    assert_eq!(option(socket, 43), Ok(0));
+    assert_eq!(set(socket, 44, 1), 0);
+    assert_eq!((option(socket, 43), option(socket, 44)), (Ok(1), Ok(1)));
+    assert_eq!(set_octets(socket, 45, b"ann"), 0);
+    assert_eq!(
+        (option(socket, 44), text(socket, 45)),
+        (Ok(0), "ann".into())
+    );
+    // NULL takes it back; text without a letter means nothing.
+    failed(set_octets(socket, 45, b""), EINVAL);
+    // SAFETY: a handle, and no octets.
+    unsafe { assert_eq!(zmq_setsockopt(socket, 45, ptr::null(), 0), 0) };
+    assert_eq!(option(socket, 43), Ok(0));
+    if cfg!(feature = "curve") {
+        let key = b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+        assert_eq!(set_octets(socket, 50, key), 0);
+        assert_eq!(option(socket, 43), Ok(2));
+        assert_eq!(
+            octets(socket, 50, 41).as_deref(),
+            Ok(&[&key[..], b"\0"].concat()[..])
+        );
+        assert_eq!(octets(socket, 50, 32).map(|key| key.len()), Ok(32));
+        assert_eq!(octets(socket, 50, 40), Err(EINVAL));
+        failed(set_octets(socket, 50, &key[..39]), EINVAL);
+    }
+    for number in [62, 63, 64, 65, 90, 91] {
+        failed(set(socket, number, 0), EINVAL);
+    }
+}
+
+#[test]
+fn a_list_of_local_peers_is_emptied_by_null() {
+    let mut stage = Stage::new();
+    let path = std::env::temp_dir().join(format!("hubless-capi-{}", std::process::id()));
+    let at = format!("ipc://{}", path.display());
+    let [pull, push] = [PULL, PUSH].map(|kind| stage.socket(kind));
+    let nobody = c_int::MAX;
+    assert_eq!(set(pull, 58, nobody), 0);
+    assert_eq!(bind(pull, &at), 0);
+    assert_eq!(connect(push, &at), 0);
+    assert_eq!(set(pull, RCVTIMEO, 50), 0);
+    assert_eq!(send(push, "from a stranger", 0), 15);
+    assert_eq!(recv(pull, 0), Err(libc::EAGAIN));
+    // SAFETY: a handle, and no octets.
+    unsafe {
+        for number in 58..=60 {
+            assert_eq!(zmq_setsockopt(pull, number, ptr::null(), 0), 0);
+        }
+        let at = std::ffi::CString::new(at).expect("no zero in it");
+        assert_eq!(zmq_unbind(pull, at.as_ptr()), 0);
+        assert_eq!(zmq_bind(pull, at.as_ptr()), 0);
+    }
+    assert_eq!(set(pull, RCVTIMEO, SOON), 0);
+    assert_eq!(recv(pull, 0).as_deref(), Ok(&b"from a stranger"[..]));
+}
+
+#[test]
+fn a_descriptor_that_listens_is_given_away() {
+    let mut stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("to listen");
+    let at = listener.local_addr().expect("an address");
+    let given = listener.into_raw_fd();
+    let stream = stage.socket(STREAM);
+    assert_eq!(option(stream, 89), Ok(-1));
+    assert_eq!(set(stream, 89, given), 0);
+    assert_eq!(bind(stream, &format!("tcp://{at}")), 0);
+    assert_eq!(text(stream, LAST_ENDPOINT), format!("tcp://{at}"));
+    let mut peer = TcpStream::connect(at).expect("somebody listens");
+    peer.write_all(b"hello").expect("to write");
+    assert_eq!(parts(stream).len(), 2, "who came");
+    assert_eq!(parts(stream)[1], b"hello");
+    // Nobody has it but the library: when that stops, so does the listening.
+    // SAFETY: a handle.
+    unsafe { assert_eq!(zmq_close(stream), 0) };
+    peer.read_to_end(&mut Vec::new()).expect("it is closed");
+    let refused = (0..1000).any(|_| TcpStream::connect(at).is_err());
+    assert!(refused, "somebody listens still");
+    drop(peer);
+}
+
+#[test]
+fn a_raw_router_is_refused() {
+    let mut stage = Stage::new();
+    let router = stage.socket(ROUTER);
+    failed(set(router, 41, 1), EINVAL);
+}
+
+#[test]
+fn a_receive_timeout_holds_from_the_next_call_on() {
+    let mut stage = Stage::new();
+    let pull = stage.socket(PULL);
+    assert_eq!(set(pull, RCVTIMEO, 0), 0);
+    assert_eq!(recv(pull, 0), Err(libc::EAGAIN));
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").expect("any socket");
+    failed(set(pull, 89, -2), EINVAL);
+    assert_eq!(set(pull, 89, peer.as_raw_fd()), 0);
+    assert_eq!(bind(pull, "tcp://127.0.0.1:0"), -1, "it does not listen");
+    let nowhere: *mut c_void = ptr::null_mut();
+    // SAFETY: a handle, and NULLs.
+    unsafe {
+        failed(zmq_getsockopt(pull, 23, nowhere, &mut 4), libc::EFAULT);
+        failed(
+            zmq_getsockopt(pull, 23, nowhere, ptr::null_mut()),
+            libc::EFAULT,
+        );
+        failed(zmq_setsockopt(pull, 23, nowhere, 4), EINVAL);
+    }
+}
