@@ -7,6 +7,8 @@ use std::{
 
 use hubless::{Error, ErrorKind, RecvError, SendError};
 
+use crate::entry::guarded;
+
 /// Where libzmq's own numbers begin.
 const FIRST: c_int = 156_384_712;
 
@@ -84,23 +86,25 @@ impl fmt::Debug for Errno {
 /// The errno of this thread's last failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_errno() -> c_int {
-    Errno::current().0
+    guarded(0, || Ok(Errno::current().0))
 }
 
 /// An error number as text, which must not be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_strerror(number: c_int) -> *const c_char {
-    let text: &CStr = match Errno(number) {
-        Errno::EFSM => c"Operation cannot be accomplished in current state",
-        Errno::ENOCOMPATPROTO => c"The protocol is not compatible with the socket type",
-        Errno::ETERM => c"Context was terminated",
-        Errno::EMTHREAD => c"No thread available",
-        Errno(libc::EHOSTUNREACH) => c"Host unreachable",
-        // SAFETY: strerror takes any number and gives text that stays until its next call in
-        // this thread, at the least.
-        _ => return unsafe { libc::strerror(number) },
-    };
-    text.as_ptr()
+    guarded(c"".as_ptr(), || {
+        let text: &CStr = match Errno(number) {
+            Errno::EFSM => c"Operation cannot be accomplished in current state",
+            Errno::ENOCOMPATPROTO => c"The protocol is not compatible with the socket type",
+            Errno::ETERM => c"Context was terminated",
+            Errno::EMTHREAD => c"No thread available",
+            Errno(libc::EHOSTUNREACH) => c"Host unreachable",
+            // SAFETY: strerror takes any number and gives text that stays until its next call in
+            // this thread, at the least.
+            _ => return Ok(unsafe { libc::strerror(number) }.cast_const()),
+        };
+        Ok(text.as_ptr())
+    })
 }
 
 /// The version of the interface.
@@ -109,12 +113,15 @@ pub extern "C" fn zmq_strerror(number: c_int) -> *const c_char {
 /// Each pointer is NULL or points to an int.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_version(major: *mut c_int, minor: *mut c_int, patch: *mut c_int) {
-    for (place, number) in [(major, 4), (minor, 3), (patch, 6)] {
-        if !place.is_null() {
-            // SAFETY: the caller's pointers are NULL or to ints.
-            unsafe { *place = number };
+    guarded((), || {
+        for (place, number) in [(major, 4), (minor, 3), (patch, 6)] {
+            if !place.is_null() {
+                // SAFETY: the caller's pointers are NULL or to ints.
+                unsafe { *place = number };
+            }
         }
-    }
+        Ok(())
+    });
 }
 
 /// 1 if the capability of this name is here.
@@ -123,11 +130,13 @@ pub unsafe extern "C" fn zmq_version(major: *mut c_int, minor: *mut c_int, patch
 /// `name` is NULL or a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_has(name: *const c_char) -> c_int {
-    if name.is_null() {
-        return 0;
-    }
-    // SAFETY: it is not NULL, so it is a C string.
-    let name = unsafe { CStr::from_ptr(name) };
-    let curve = cfg!(feature = "curve") && name == c"curve";
-    c_int::from(name == c"ipc" || curve)
+    guarded(0, || {
+        if name.is_null() {
+            return Ok(0);
+        }
+        // SAFETY: it is not NULL, so it is a C string.
+        let name = unsafe { CStr::from_ptr(name) };
+        let curve = cfg!(feature = "curve") && name == c"curve";
+        Ok(c_int::from(name == c"ipc" || curve))
+    })
 }

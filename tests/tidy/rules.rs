@@ -64,11 +64,12 @@ const FLOORS: [&[&str]; 5] = [
 const SANS_IO: [&str; 5] = ["base", "wire", "pipe", "engine", "pattern"];
 
 /// Where `unsafe` may stand, and why.
-const UNSAFE_PLACES: [&str; 4] = [
-    "src/base/sync/biased.rs", // the lock of a socket, for who uses it alone
-    "src/transport/sys.rs",    // system calls that std and mio do not offer
-    "src/pipe/queue.rs",       // a queue between two threads
-    "capi",                    // the C ABI
+const UNSAFE_PLACES: [&str; 5] = [
+    "src/base/sync/biased.rs",    // the lock of a socket, for who uses it alone
+    "src/transport/sys.rs",       // system calls that std and mio do not offer
+    "src/pipe/queue.rs",          // a queue between two threads
+    "capi",                       // the C ABI
+    "fuzz/fuzz_targets/calls.rs", // and who calls it
 ];
 
 /// The most lines a file of `src` may have.
@@ -253,6 +254,33 @@ pub const RULES: &[Rule] = &[
                 "/// # Safety\n/// `x` points to something.\n#[unsafe(no_mangle)]\n\
                  pub unsafe extern \"C\" fn f(g: unsafe extern \"C\" fn(u8)) {}",
             ),
+        ],
+    },
+    Rule {
+        name: "guarded",
+        check: through_the_door,
+        planted: &[
+            (
+                "capi/src/clock.rs",
+                "#[unsafe(no_mangle)]\npub extern \"C\" fn zmq_sleep(n: c_int) {\n    sleep(n);\n}\n",
+            ),
+            (
+                "capi/src/clock.rs",
+                "pub extern \"C\" fn zmq_sleep() {\n    guarded((), || Ok(()))\n}\n\n\
+                 pub unsafe extern \"C\" fn zmq_nap(\n    n: c_int,\n) {\n    zmq_(n);\n}\n",
+            ),
+        ],
+        clean: &[
+            (
+                "capi/src/clock.rs",
+                "pub extern \"C\" fn zmq_sleep(n: c_int) {\n    guarded((), || Ok(sleep(n)))\n}\n",
+            ),
+            (
+                "capi/src/clock.rs",
+                "pub unsafe extern \"C\" fn zmq_term(\n    c: C,\n) -> c_int {\n    \
+                 unsafe { zmq_ctx_term(c) }\n}\n",
+            ),
+            ("capi/tests/x.rs", "extern \"C\" fn zmq_x() {\n}\n"),
         ],
     },
     Rule {
@@ -625,6 +653,31 @@ fn noted(source: &Source, line: usize, note: &str) -> bool {
 }
 
 /// Each file says what it is before anything else.
+/// What C calls goes through `capi/src/entry.rs`, where unwinding ends, or calls what does.
+fn through_the_door(source: &Source) -> Vec<(usize, String)> {
+    if !source.is_in("capi/src") {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    let mut lines = source.text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if !line.contains("extern \"C\" fn zmq_") {
+            continue;
+        }
+        let mut body = lines.by_ref().map(|(_, line)| line);
+        let body: Vec<&str> = body.by_ref().take_while(|line| *line != "}").collect();
+        let through = ["guarded(", "status(", "unsafe { zmq_"];
+        if !body
+            .iter()
+            .any(|line| through.iter().any(|it| line.contains(it)))
+        {
+            let what = "unwinding would leave it: use `guarded` or `status` of capi/src/entry.rs";
+            faults.push((number + 1, what.to_owned()));
+        }
+    }
+    faults
+}
+
 fn begins_with_a_header(source: &Source) -> Vec<(usize, String)> {
     if !source.path.ends_with(".rs") || source.line(1).starts_with("//!") {
         return Vec::new();
