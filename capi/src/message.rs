@@ -79,6 +79,7 @@ fn text_of(sender: &Arc<PeerInfo>, name: &str) -> Option<*const c_char> {
     let value = match name {
         "Peer-Address" => Bytes::copy_from_slice(sender.address.as_bytes()),
         "Routing-Id" | "Identity" => sender.identity.clone(),
+        "__fd" => Bytes::from(sender.descriptor?.to_string()),
         "Socket-Type" => Bytes::from_static(sender.socket_type?.name().as_bytes()),
         _ => sender.property(name)?.clone(),
     };
