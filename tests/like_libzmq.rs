@@ -145,6 +145,34 @@ fn over_inproc_sockets_of_any_two_types_meet() {
 }
 
 #[test]
+fn who_comes_under_a_name_that_is_taken_waits_until_it_is_free() {
+    let router = like_libzmq(SocketType::Router);
+    let at = router.bind("tcp://127.0.0.1:0").expect("to bind");
+    let dealer = || {
+        let dealer = like_libzmq(SocketType::Dealer);
+        dealer.set_option(ROUTING_ID, "X").expect("a name");
+        dealer.connect(&at).expect("to connect");
+        dealer
+    };
+    let first = dealer();
+    first.send("first").expect("room");
+    assert_eq!(router.recv_timeout(SOON).expect("it")[1], "first");
+    let second = dealer();
+    second.send("second").expect("room");
+    // It leaves at once: nobody has to keep it, whose linger may have no end.
+    let left = || second.stats().sent.delivered == 1;
+    eventually("it has left", || left() && router.peers().len() == 2);
+    assert_eq!(router.try_recv(), Err(RecvError::Empty));
+    router.send(["X", "answer"]).expect("room");
+    assert_eq!(first.recv_timeout(SOON).expect("it")[0], "answer");
+    first.close_behind();
+    let heard = router.recv_timeout(SOON).expect("the next of that name");
+    assert_eq!((&heard[0][..], &heard[1][..]), (&b"X"[..], &b"second"[..]));
+    router.send(["X", "answer"]).expect("room");
+    assert_eq!(second.recv_timeout(SOON).expect("it")[0], "answer");
+}
+
+#[test]
 fn a_pair_may_push() {
     for bind_first in [true, false] {
         let [pull, pair] = both([SocketType::Pull, SocketType::Pair]);
@@ -266,11 +294,6 @@ fn who_does_not_wait_feels_the_mark() {
         pull.recv_timeout(SOON).expect("it was taken");
     }
     assert_eq!(pull.try_recv().map(|_| ()), Err(RecvError::Empty));
-    // Elsewhere a send makes room for the next by itself.
-    let push = Socket::new(&Context::new(), SocketType::Push).expect("a socket");
-    let _pull = meet(&push);
-    push.send("the first may be at once").expect("room");
-    assert_eq!(refused(&push), 0);
 }
 
 #[test]

@@ -164,7 +164,8 @@ pub struct Options {
     pub time_one_in: u32,
     /// Where libzmq promises something else than we do, its promise is kept. Heartbeats reach ZMTP
     /// 3.0; before connecting again, the time that was said passes in full
-    /// ([`reconnect_wait`](Options::reconnect_wait)); over inproc, sockets of any two types meet.
+    /// ([`reconnect_wait`](Options::reconnect_wait)); over inproc, sockets of any two types meet;
+    /// who comes to a ROUTER under a name that is taken waits, instead of being refused.
     pub like_libzmq: bool,
 }
 

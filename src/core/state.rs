@@ -377,9 +377,12 @@ impl State {
     }
 
     /// A peer left. A REQ may have lost its answer, an XPUB shows what is no longer subscribed
-    /// to, a sender may have waited for that very peer, or for its place.
+    /// to, a ROUTER may hear who waited for that name, a sender may have waited for that very peer, or for its place.
     pub(super) fn peer_left(&mut self, bells: &mut Bells) {
-        if matches!(self.pattern, Pattern::Req(_) | Pattern::Publish(_)) {
+        if matches!(
+            self.pattern,
+            Pattern::Req(_) | Pattern::Publish(_) | Pattern::Router(_)
+        ) {
             bells.wakers.extend(self.recv_waiters.all());
             self.watchers.ring(Interest::READABLE, bells);
         }

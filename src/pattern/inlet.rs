@@ -26,6 +26,18 @@ impl Inlet {
         self.turns.activate(key);
     }
 
+    /// A peer is not read until it is [`readable`](Inlet::readable) again.
+    pub(super) fn pass_over(&mut self, key: usize) {
+        self.turns.deactivate(key);
+    }
+
+    /// A peer leaves, and what it sent is read by nobody.
+    pub(super) fn detach_unread(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
+        peers[key].window.clear();
+        self.turns.remove(key);
+        effects.emptied.push(key);
+    }
+
     /// A peer is gone: it is emptied now, or will be.
     pub(super) fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
         if self.holds(key) || peers[key].window.has_some() {

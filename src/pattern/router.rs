@@ -26,6 +26,10 @@ pub struct Router {
     /// Keys by name. Looked up only, never gone through.
     names: HashMap<Name, usize>,
     next_name: u32,
+    /// Who came under a name that is taken, and under which; unread until it is free.
+    twins: Vec<(usize, Name)>,
+    /// They wait so, like libzmq's; else they are refused.
+    twins_wait: bool,
     handover: bool,
     /// What cannot be routed is refused, not dropped.
     mandatory: bool,
@@ -41,6 +45,8 @@ impl Router {
             inlet: Inlet::default(),
             names: HashMap::new(),
             next_name: random as u32,
+            twins: Vec::new(),
+            twins_wait: options.like_libzmq,
             handover: options.router_handover,
             mandatory: options.mandatory,
             probe: options.probe_router,
@@ -120,6 +126,10 @@ impl Router {
         push(peers, key, head, message, effects)
     }
 
+    fn is_twin(&self, key: usize) -> bool {
+        self.twins.iter().any(|(twin, _)| *twin == key)
+    }
+
     /// A name for who calls itself nothing.
     fn make_name(&mut self) -> Name {
         loop {
@@ -155,7 +165,13 @@ impl Rules for Router {
             } else {
                 Name::from(identity.clone())
             };
+            self.twins.retain(|(twin, _)| *twin != key);
             if let Some(former) = self.find(&name) {
+                if !self.handover && self.twins_wait {
+                    self.twins.push((key, name));
+                    self.inlet.pass_over(key);
+                    return Ok(());
+                }
                 if !self.handover {
                     return Err(Reason::DuplicateIdentity);
                 }
@@ -171,16 +187,28 @@ impl Rules for Router {
     }
 
     fn detach(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) {
+        if self.is_twin(key) {
+            self.twins.retain(|(twin, _)| *twin != key);
+            self.inlet.detach_unread(peers, key, effects);
+            return;
+        }
         // Its name may have been handed over.
-        let name = &peers[key].identity;
-        if self.find(name) == Some(key) {
-            self.names.remove(name);
+        let name = peers[key].identity.clone();
+        if self.find(&name) == Some(key) {
+            self.names.remove(&name);
+            if let Some(next) = self.twins.iter().position(|(_, wanted)| *wanted == name) {
+                let (next, name) = self.twins.remove(next);
+                self.call(peers, next, name);
+                self.inlet.readable(next);
+            }
         }
         self.inlet.detach(peers, key, effects);
     }
 
     fn readable(&mut self, key: usize) {
-        self.inlet.readable(key);
+        if !self.is_twin(key) {
+            self.inlet.readable(key);
+        }
     }
 
     #[inline]
@@ -392,6 +420,33 @@ mod tests {
         assert!(!router.can_recv());
         assert_eq!(router.emptied, [1, first]);
         assert_eq!(router.pattern.find(b"a"), Some(second));
+    }
+
+    #[test]
+    fn like_libzmq_a_second_of_a_name_waits_unread_until_it_is_free() {
+        let mut router = router(Options {
+            like_libzmq: true,
+            ..Options::default()
+        });
+        let first = router.join_as("a").expect("free");
+        let [second, third] = [(); 2].map(|()| router.join_as("a").expect("it may wait"));
+        for key in [second, third] {
+            router.give(key, "unheard");
+            router.give(key, "so far");
+        }
+        assert!(!router.can_recv());
+        assert_eq!(router.send(["a", "x"]), Ok(()));
+        assert_eq!(router.sent(first), messages(["x"]));
+        // What one has said who leaves before its turn is heard by nobody.
+        router.detach(third);
+        assert_eq!(
+            (router.recv_all(), &router.emptied[..]),
+            (vec![], &[third][..])
+        );
+        router.detach(first);
+        assert_eq!(router.recv_all(), messages(["unheard", "so far"]));
+        assert_eq!(router.send(["a", "y"]), Ok(()));
+        assert_eq!(router.sent(second), messages(["y"]));
     }
 
     #[test]
