@@ -6,7 +6,10 @@
 use std::{io, time::Duration};
 
 use super::{bells::Bells, gate::Answer, job::Job, pollset::PollSet, socket::Socket};
-use crate::base::{sync::Ordering, time::Time};
+use crate::base::{
+    sync::{Ordering, fence},
+    time::Time,
+};
 
 impl Socket {
     /// Hands jobs to whoever drives the poll set: this thread, if nobody does.
@@ -35,7 +38,7 @@ impl Socket {
         let mut bells = Bells::default();
         let polls = guard.as_ref().is_some_and(|set| set.leased);
         let deadline = self.turn(&mut guard, polls, &mut bells);
-        drop(guard);
+        self.let_go(guard);
         if let Some(net) = self.net.get() {
             self.resume_checks(net);
             if let Some(deadline) = deadline {
@@ -43,7 +46,7 @@ impl Socket {
             }
         }
         bells.ring(self);
-        if self.wanted.load(Ordering::SeqCst) {
+        if self.wanted.load(Ordering::Relaxed) {
             // Somebody found the set taken meanwhile, perhaps because there is something to read.
             self.kick();
         }
@@ -63,15 +66,16 @@ impl Socket {
     /// deadline if it was driven here.
     pub(super) fn drive_if_free(&self) -> Option<Option<Time>> {
         let mut driven = None;
-        self.wanted.store(true, Ordering::SeqCst);
-        while self.wanted.load(Ordering::SeqCst) {
+        self.wanted.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        while self.wanted.load(Ordering::Relaxed) {
             let Some(mut guard) = self.set.try_lock() else {
                 return driven;
             };
-            self.wanted.store(false, Ordering::SeqCst);
+            self.wanted.store(false, Ordering::Relaxed);
             let mut bells = Bells::default();
             driven = Some(self.turn(&mut guard, true, &mut bells));
-            drop(guard);
+            self.let_go(guard);
             if let Some(net) = self.net.get() {
                 self.resume_checks(net);
             }

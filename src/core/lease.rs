@@ -31,13 +31,14 @@ use std::{
 use super::{
     bells::Bells,
     hearing,
+    pollset::PollSet,
     socket::{Net, Socket},
 };
 use crate::base::{
     error::ErrorKind,
     socket_type::SocketType,
     sync::{
-        Ordering,
+        Guard, Ordering, fence,
         park::{Parked, Parker},
     },
     time::Time,
@@ -70,7 +71,28 @@ impl Socket {
         deadline: Option<Time>,
         receives: bool,
         signals: bool,
+        attempt: impl FnMut(&Waker) -> Poll<T>,
+    ) -> Result<T, ErrorKind> {
+        let mut drove = false;
+        let result = self.block_driving(deadline, receives, signals, attempt, &mut drove);
+        if drove && self.parked.load(Ordering::Relaxed) > 0 {
+            // Somebody sleeps who relied on us to drive: one of them takes over. Not before we go:
+            // two who wake each other as often as they look again would never sleep.
+            let mut bells = Bells::default();
+            self.state.lock().wake_one_of_each(&mut bells);
+            bells.ring(self);
+        }
+        result
+    }
+
+    /// As [`block_hearing`](Socket::block_hearing). `drove`: it has had the poll set.
+    fn block_driving<T>(
+        &self,
+        deadline: Option<Time>,
+        receives: bool,
+        signals: bool,
         mut attempt: impl FnMut(&Waker) -> Poll<T>,
+        drove: &mut bool,
     ) -> Result<T, ErrorKind> {
         if self.is_interrupted() {
             return Err(ErrorKind::Interrupted);
@@ -90,7 +112,7 @@ impl Socket {
                 return Err(ErrorKind::TimedOut);
             }
             let awake = receives && self.spin.lock().begin(received, self.net.get().is_some());
-            let parked = self.wait(&parker, deadline, awake, signals);
+            let parked = self.wait(&parker, deadline, awake, signals, drove);
             if signals && parked == Parked::Interrupted {
                 // What came together with the signal comes first.
                 return match attempt(&waker) {
@@ -109,28 +131,37 @@ impl Socket {
         until: Option<Time>,
         awake: bool,
         signals: bool,
+        drove: &mut bool,
     ) -> Parked {
         let (ours, all) = self.context.metal.cores();
-        let driven = match self.net.get() {
-            Some(net) => self.wait_driving(net, parker, until, awake && all > 1),
+        let awake_driving = awake && all > 1;
+        let net = self.net.get();
+        let driven = match net {
+            Some(net) => self.wait_driving(net, parker, until, awake_driving),
             None if awake => self.wait_awake(parker, until, ours > 1),
             None => None,
         };
-        match driven {
-            Some(parked) => parked,
-            None => {
-                let now = self.context.metal.now();
-                self.parked.fetch_add(1, Ordering::SeqCst);
-                let timeout = until.map(|until| until.since(now));
-                let parked = match signals {
-                    true => hearing::sleep(&*self.context.metal, parker, timeout),
-                    false => parker.park(timeout),
-                };
-                self.parked.fetch_sub(1, Ordering::SeqCst);
-                self.work.note_wakeup();
-                parked
-            }
+        *drove |= driven.is_some();
+        if let Some(parked) = driven {
+            return parked;
         }
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        // Who had the set may have gone just now, without seeing that somebody relies on it.
+        let driven = net.and_then(|net| self.wait_driving(net, parker, until, false));
+        *drove |= driven.is_some();
+        let parked = driven.unwrap_or_else(|| {
+            let now = self.context.metal.now();
+            let timeout = until.map(|until| until.since(now));
+            let parked = match signals {
+                true => hearing::sleep(&*self.context.metal, parker, timeout),
+                false => parker.park(timeout),
+            };
+            self.work.note_wakeup();
+            parked
+        });
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+        parked
     }
 
     /// Looks for a short time whether this thread is woken. `None` if it was not.
@@ -176,12 +207,12 @@ impl Socket {
                 return None;
             }
             set.leased = true;
-            self.leased.store(true, Ordering::SeqCst);
+            self.leased.store(true, Ordering::Relaxed);
             let now = self.context.metal.now();
             net.reactor.drive_at(net.key, now + tuning::LEASE_CHECK);
         }
         self.lease_uses.fetch_add(1, Ordering::Relaxed);
-        self.wanted.store(false, Ordering::SeqCst);
+        self.wanted.store(false, Ordering::Relaxed);
         let mut bells = Bells::default();
         let parked = loop {
             let Some(set) = guard.as_mut() else {
@@ -231,7 +262,7 @@ impl Socket {
                 }
             }
         };
-        drop(guard);
+        self.let_go(guard);
         bells.ring(self);
         self.leave_lease(net);
         Some(parked)
@@ -260,24 +291,26 @@ impl Socket {
         }
     }
 
+    /// Lets the set go. Whoever finds it taken sets a word of his own first (`wanted`, `long_wait`,
+    /// `parked`), and with fences on both sides one sees what the other has done: he the set free,
+    /// or we his word.
+    pub(super) fn let_go(&self, set: Guard<'_, Option<PollSet>>) {
+        drop(set);
+        fence(Ordering::SeqCst);
+    }
+
     /// The caller goes back to its work; the lease stays.
     fn leave_lease(&self, net: &Net) {
         self.resume_checks(net);
         self.return_lease();
-        if self.wanted.load(Ordering::SeqCst) || !self.jobs.lock().is_empty() {
+        if self.wanted.load(Ordering::Relaxed) || !self.jobs.lock().is_empty() {
             self.kick();
-        }
-        if self.parked.load(Ordering::SeqCst) > 0 {
-            // Somebody sleeps who relied on us to drive: one of them takes over.
-            let mut bells = Bells::default();
-            self.state.lock().wake_one_of_each(&mut bells);
-            bells.ring(self);
         }
     }
 
     /// If the socket is watched, the reactor shall have its set back, as soon as it is free.
     pub(super) fn return_lease(&self) {
-        if self.watched.load(Ordering::SeqCst) && self.leased.load(Ordering::SeqCst) {
+        if self.watched.load(Ordering::Relaxed) && self.leased.load(Ordering::Relaxed) {
             if let Some(net) = self.net.get() {
                 net.reactor.drive_at(net.key, self.context.metal.now());
             }
@@ -287,7 +320,8 @@ impl Socket {
     /// The set is free. If the reactor found it taken and has stopped checking, it begins again:
     /// also where it was not a long wait that it met, but somebody in passing.
     pub(super) fn resume_checks(&self, net: &Net) {
-        if self.long_wait.load(Ordering::SeqCst) && self.long_wait.swap(false, Ordering::SeqCst) {
+        let found = self.long_wait.load(Ordering::Relaxed);
+        if found && self.long_wait.swap(false, Ordering::Relaxed) {
             let now = self.context.metal.now();
             net.reactor.drive_at(net.key, now + tuning::LEASE_CHECK);
         }
@@ -317,9 +351,10 @@ impl Socket {
             }
             // The same wait as before: no more checks until it ends. The second look makes sure
             // that it has not ended just now, without seeing the mark.
-            self.long_wait.store(true, Ordering::SeqCst);
+            self.long_wait.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
             self.set.try_lock()?;
-            self.long_wait.store(false, Ordering::SeqCst);
+            self.long_wait.store(false, Ordering::Relaxed);
             return Some(check());
         };
         let (Some(set), Some(net)) = (guard.as_mut(), self.net.get()) else {
@@ -336,9 +371,13 @@ impl Socket {
             }
         }
         let mut bells = Bells::default();
-        let deadline = self.turn(&mut guard, true, &mut bells);
-        drop(guard);
+        let mut deadline = self.turn(&mut guard, true, &mut bells);
+        self.let_go(guard);
         bells.ring(self);
+        if self.wanted.load(Ordering::Relaxed) {
+            // Somebody found the set taken by us.
+            deadline = self.drive_if_free().unwrap_or(deadline);
+        }
         match deadline {
             _ if !used => deadline,
             Some(deadline) => Some(deadline.min(check())),

@@ -23,7 +23,11 @@ use super::{
     wait::Place,
 };
 use crate::{
-    base::{error::ErrorKind, interest::Interest, sync::Ordering},
+    base::{
+        error::ErrorKind,
+        interest::Interest,
+        sync::{Ordering, fence},
+    },
     pattern::Refusal,
 };
 
@@ -237,8 +241,9 @@ impl Socket {
         });
         watchers.steady += usize::from(steady);
         state.settle_ways();
-        self.watched.store(true, Ordering::SeqCst);
+        self.watched.store(true, Ordering::Relaxed);
         drop(state);
+        fence(Ordering::SeqCst);
         self.return_lease();
         Watch(number)
     }
@@ -251,7 +256,7 @@ impl Socket {
         watchers.steady = watchers.list.iter().filter(|it| it.steady).count();
         state.settle_ways();
         let watched = !state.watchers.list.is_empty();
-        self.watched.store(watched, Ordering::SeqCst);
+        self.watched.store(watched, Ordering::Relaxed);
     }
 
     /// What is ready of `interest`? If nothing is, the watcher's waker is woken once something
