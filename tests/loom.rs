@@ -4,6 +4,11 @@
 //! nothing otherwise.
 #![cfg(loom)]
 
+#[path = "loom/kernel.rs"]
+mod kernel;
+#[path = "loom/sockets.rs"]
+mod sockets;
+
 use std::{sync::Arc as StdArc, task::Waker};
 
 use hubless::internals::{
@@ -24,8 +29,14 @@ use loom::{
 };
 
 fn model(walk: impl Fn() + Sync + Send + 'static) {
+    model_of(3, walk);
+}
+
+/// Walks all ways in which threads are interrupted so many times at most.
+fn model_of(preemptions: usize, walk: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(preemptions);
+    model.max_branches = 5_000;
     model.check(walk);
 }
 

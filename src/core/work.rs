@@ -1,9 +1,9 @@
 //! What a socket asks of the system, counted: one addition for each call, none for a message.
 
-use crate::base::{
-    stats::Calls,
-    sync::{AtomicU64, Ordering},
-};
+// Std's in any case: nobody decides anything by these, so loom need not try all they could say.
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::base::stats::Calls;
 
 /// The counters. Any thread that drives or writes adds to them.
 #[derive(Debug, Default)]

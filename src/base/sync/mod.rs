@@ -53,6 +53,8 @@ pub enum Rank {
 /// A mutex that knows its place.
 pub struct Mutex<T> {
     rank: Rank,
+    #[cfg(loom)]
+    door: door::Door,
     inner: imp::Mutex<T>,
 }
 
@@ -61,6 +63,8 @@ impl<T> Mutex<T> {
     pub fn new(rank: Rank, value: T) -> Mutex<T> {
         Mutex {
             rank,
+            #[cfg(loom)]
+            door: door::Door::default(),
             inner: imp::Mutex::new(value),
         }
     }
@@ -72,6 +76,8 @@ impl<T> Mutex<T> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         Guard {
             rank: self.rank,
+            #[cfg(loom)]
+            door: &self.door,
             inner,
         }
     }
@@ -79,6 +85,8 @@ impl<T> Mutex<T> {
     /// Takes the lock if nobody holds it.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        #[cfg(loom)]
+        self.door.is_tried();
         let inner = match self.inner.try_lock() {
             Ok(inner) => inner,
             Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -87,6 +95,8 @@ impl<T> Mutex<T> {
         order::taking(self.rank);
         Some(Guard {
             rank: self.rank,
+            #[cfg(loom)]
+            door: &self.door,
             inner,
         })
     }
@@ -103,6 +113,8 @@ impl<T> fmt::Debug for Mutex<T> {
 /// Holds a [`Mutex`].
 pub struct Guard<'a, T> {
     rank: Rank,
+    #[cfg(loom)]
+    door: &'a door::Door,
     inner: imp::MutexGuard<'a, T>,
 }
 
@@ -125,6 +137,8 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(loom)]
+        self.door.is_left();
         order::given_back(self.rank);
     }
 }
@@ -132,6 +146,26 @@ impl<T> Drop for Guard<'_, T> {
 impl<T: fmt::Debug> fmt::Debug for Guard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+/// Loom lets nobody else run before a lock is released. Who tries a lock tells whether it is held
+/// still, so here the two meet.
+#[cfg(loom)]
+mod door {
+    use super::{AtomicBool, Ordering};
+
+    #[derive(Default)]
+    pub(super) struct Door(AtomicBool);
+
+    impl Door {
+        pub(super) fn is_tried(&self) {
+            self.0.load(Ordering::Relaxed);
+        }
+
+        pub(super) fn is_left(&self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 }
 

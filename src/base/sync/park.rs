@@ -53,8 +53,15 @@ const NOTIFIED: u8 = 1;
 const ASLEEP: u8 = 2;
 const POLLING: u8 = 3;
 
+#[cfg(not(loom))]
 thread_local! {
     static PARKER: OnceCell<(Arc<Parker>, Waker)> = const { OnceCell::new() };
+}
+
+// All of loom's threads are one of the system's.
+#[cfg(loom)]
+loom::thread_local! {
+    static PARKER: OnceCell<(Arc<Parker>, Waker)> = OnceCell::new();
 }
 
 impl Parker {
