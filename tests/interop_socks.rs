@@ -4,7 +4,7 @@
 
 use std::{
     env,
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -21,28 +21,46 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one, with further arguments, and waits until it listens.
+    /// Starts one, with further arguments, and waits until it listens. Its port is one that was free
+    /// a moment ago: if somebody else has taken it since, the proxy ends, and the next one is tried.
     fn start(arguments: &[&str]) -> Proxy {
         let program = env::var("HUBLESS_MICROSOCKS").unwrap_or_else(|_| "microsocks".into());
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let at = port.local_addr().expect("its address");
-        drop(port);
-        let process = Command::new(&program)
-            .args(["-i", "127.0.0.1", "-p", &at.port().to_string()])
-            .args(arguments)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program} cannot be started: {error}"));
         let began = Instant::now();
-        while TcpStream::connect(at).is_err() {
-            assert!(began.elapsed() < LIMIT, "{program} does not listen");
-            thread::sleep(Duration::from_millis(5)); // tidy: owned time
+        while began.elapsed() < LIMIT {
+            let port = TcpListener::bind((own_address(), 0)).expect("a free port");
+            let at = port.local_addr().expect("its address");
+            drop(port);
+            let process = Command::new(&program)
+                .args(["-i", &at.ip().to_string(), "-p", &at.port().to_string()])
+                .args(arguments)
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|error| panic!("{program} cannot be started: {error}"));
+            let mut proxy = Proxy {
+                process,
+                at: at.to_string(),
+            };
+            while proxy.is_running() {
+                if TcpStream::connect(at).is_ok() && proxy.is_running() {
+                    return proxy;
+                }
+                assert!(began.elapsed() < LIMIT, "{program} does not listen");
+                thread::sleep(Duration::from_millis(5)); // tidy: owned time
+            }
         }
-        Proxy {
-            process,
-            at: at.to_string(),
-        }
+        panic!("{program} ends as soon as it is started")
     }
+
+    fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+}
+
+/// An address of this machine that no other process listens at: so whoever answers there is the
+/// proxy that was started.
+fn own_address() -> Ipv4Addr {
+    let [_, first, second, third] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 1 + first % 100, second, third)
 }
 
 impl Drop for Proxy {
@@ -60,7 +78,7 @@ fn by_number_and_name() -> (Pull, [String; 2]) {
     (pull, [at, named])
 }
 
-/// Proxies pick their ports by trying: one at a time.
+/// Proxies pick their ports by trying, and those of one process share its address: one at a time.
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 #[test]
