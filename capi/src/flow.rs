@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hubless::{ErrorKind, Frame, Message, PeerInfo, RecvError, SendError, SocketType};
+use hubless::{ErrorKind, Frame, Interest, Message, PeerInfo, RecvError, SendError, SocketType};
 
 use crate::{
     entry::{guarded, octets},
@@ -81,8 +81,8 @@ unsafe fn say_of_several(
             };
         }
         if let Err(kind) = admitted {
-            if let Some(edge) = &face.edge {
-                edge.lower();
+            if let Some(edge) = &mut face.edge {
+                edge.refused(Interest::WRITABLE);
             }
             return Err((part, kind.into()));
         }
@@ -114,7 +114,7 @@ unsafe fn say_of_several(
 }
 
 /// Sends what there was no room for, if it may wait.
-fn wait_for_room(face: Taken<Face>, refused: SendError, flags: c_int) -> Result<(), SendError> {
+fn wait_for_room(mut face: Taken<Face>, refused: SendError, flags: c_int) -> Result<(), SendError> {
     match refused {
         SendError::Full(message) if flags & DONTWAIT == 0 => {
             let socket = face.socket.clone();
@@ -122,8 +122,8 @@ fn wait_for_room(face: Taken<Face>, refused: SendError, flags: c_int) -> Result<
             socket.send(message)
         }
         refused => {
-            if let Some(edge) = &face.edge {
-                edge.lower();
+            if let Some(edge) = &mut face.edge {
+                edge.refused(Interest::WRITABLE);
             }
             Err(refused)
         }
@@ -173,13 +173,13 @@ pub(crate) unsafe fn hear(handle: *mut c_void, flags: c_int) -> Result<Heard, Er
             received
         }
         Err(error) => {
-            if let Some(edge) = &face.edge {
-                edge.lower();
+            if let Some(edge) = &mut face.edge {
+                edge.refused(Interest::READABLE);
             }
             return Err(error.into());
         }
     };
-    if let Some(edge) = &face.edge {
+    if let Some(edge) = &mut face.edge {
         edge.received();
     }
     Ok(match message.into_single() {

@@ -120,8 +120,8 @@ impl Face {
     }
 
     /// `ZMQ_EVENTS`: 1 can receive, 2 can send.
-    pub(crate) fn events(&self) -> c_int {
-        if let Some(edge) = &self.edge {
+    pub(crate) fn events(&mut self) -> c_int {
+        if let Some(edge) = &mut self.edge {
             edge.lower();
         }
         let look = self.socket.look();

@@ -106,7 +106,7 @@ unsafe fn look_at(items: &mut [PollItem]) -> Result<usize, Errno> {
             continue;
         }
         // SAFETY: the same as ours.
-        let face = unsafe { enter(item.socket) }?;
+        let mut face = unsafe { enter(item.socket) }?;
         if !face.socket.is_open() {
             return Err(Errno::ETERM);
         }
