@@ -94,17 +94,14 @@ impl PollItem {
 
 /// Looks at everything without waiting. Answers how many are ready.
 ///
+/// Descriptors first: to ask a socket takes back what its own descriptor told, and that may be
+/// among them.
+///
 /// # Safety
 /// The items' sockets are NULL or handles of ours.
 unsafe fn look_at(items: &mut [PollItem]) -> Result<usize, Errno> {
-    let mut ready = 0;
-    let mut descriptors = Vec::new();
-    for item in items.iter_mut() {
-        item.revents = 0;
-        if item.socket.is_null() {
-            descriptors.push(described(item));
-            continue;
-        }
+    let mut ready = look_at_descriptors(items)?;
+    for item in items.iter_mut().filter(|item| !item.socket.is_null()) {
         // SAFETY: the same as ours.
         let mut face = unsafe { enter(item.socket) }?;
         if !face.socket.is_open() {
@@ -113,16 +110,26 @@ unsafe fn look_at(items: &mut [PollItem]) -> Result<usize, Errno> {
         item.revents = face.events() as c_short & item.events;
         ready += usize::from(item.revents != 0);
     }
-    if descriptors.is_empty() || wait_for(&mut descriptors, Some(Duration::ZERO))? == 0 {
-        return Ok(ready);
+    Ok(ready)
+}
+
+fn look_at_descriptors(items: &mut [PollItem]) -> Result<usize, Errno> {
+    let mut items: Vec<&mut PollItem> = items
+        .iter_mut()
+        .filter(|item| item.socket.is_null())
+        .collect();
+    let mut descriptors: Vec<libc::pollfd> = items.iter().map(|item| described(item)).collect();
+    if descriptors.is_empty() {
+        return Ok(0);
     }
-    let items = items.iter_mut().filter(|item| item.socket.is_null());
-    for (item, found) in items.zip(&descriptors) {
-        let bits = [
-            (libc::POLLIN, POLLIN),
-            (libc::POLLOUT, POLLOUT),
-            (libc::POLLPRI, POLLPRI),
-        ];
+    let ready = wait_for(&mut descriptors, Some(Duration::ZERO))?;
+    let bits = [
+        (libc::POLLIN, POLLIN),
+        (libc::POLLOUT, POLLOUT),
+        (libc::POLLPRI, POLLPRI),
+    ];
+    for (item, found) in items.iter_mut().zip(&descriptors) {
+        item.revents = 0;
         for (theirs, ours) in bits {
             if found.revents & theirs != 0 {
                 item.revents |= ours;
@@ -131,7 +138,6 @@ unsafe fn look_at(items: &mut [PollItem]) -> Result<usize, Errno> {
         if found.revents & !(libc::POLLIN | libc::POLLOUT | libc::POLLPRI) != 0 {
             item.revents |= POLLERR;
         }
-        ready += usize::from(item.revents != 0);
     }
     Ok(ready)
 }
