@@ -8,7 +8,7 @@ use std::{
 
 use hubless::{
     Builder, Context, Dealer, Event, EventKind, Message, Monitor, PeerInfo, ProtocolError, Pull,
-    Push, Reason, Reconnect, Rep, Router,
+    Push, Reason, Reconnect, Rep, Router, SocketType, untyped::Socket,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -171,6 +171,32 @@ fn a_rep_and_a_dealer_with_a_name() {
 }
 
 /// Each status, for each mechanism: the server's event, then the client's.
+#[test]
+fn the_answer_of_a_handler_that_goes_at_once_counts() {
+    for round in 0..30 {
+        let context = Context::new();
+        let handler = Socket::like_libzmq(&context, SocketType::Rep).expect("a REP");
+        handler.bind(HANDLER).expect("to bind");
+        let answering = thread::spawn(move || {
+            handler.recv().expect("a question");
+            let answer = ["1.0", "1", "200", "OK", "joe", ""];
+            handler.send(Message::from(answer)).expect("to answer");
+            handler.close_behind();
+        });
+        let pull = Pull::builder().context(&context).plain_server_by_zap();
+        let pull = pull.build().expect("a PULL");
+        let push = joe().context(&context).build().expect("a PUSH");
+        let at = pull.bind("tcp://127.0.0.1:0").expect("to bind");
+        push.connect(at).expect("to connect");
+        push.send("in").expect("to send");
+        let message = pull
+            .recv_timeout(LIMIT)
+            .unwrap_or_else(|error| panic!("{round}: {error}"));
+        assert_eq!(message[0], "in");
+        answering.join().expect("no panic");
+    }
+}
+
 #[test]
 fn each_status_is_told_on_both_sides() {
     for (status, theirs) in [

@@ -388,6 +388,8 @@ impl State {
             }
             self.attached[key].wire = Wire::None;
             self.attached[key].connected_at = None;
+        } else if matches!(self.attached[key].wire, Wire::Session { .. }) {
+            // A session has asked, and will read the answer if there is one.
         } else if !self.attached[key].served && !self.attached[key].bequeathed {
             // It was never reached, and now nobody tries any more.
             let unsent = self.peers[key].out.discard(false);
