@@ -198,5 +198,11 @@ fn a_proxy_has_a_host_and_a_port() {
         let built = Push::builder().socks_proxy(wrong).build();
         let error = built.map(drop).expect_err(wrong);
         assert_eq!(error.kind(), ErrorKind::InvalidOption, "{wrong}");
+        // Said by number, it is judged when it is to be used, and nobody is connected past it.
+        let push = Push::new().expect("a PUSH");
+        push.set_option("SOCKS_PROXY", wrong).expect("it is kept");
+        let error = push.connect("tcp://127.0.0.1:9").expect_err(wrong);
+        assert_eq!(error.kind(), ErrorKind::InvalidOption, "{wrong}");
+        push.connect("inproc://no-proxy-needed").expect(wrong);
     }
 }

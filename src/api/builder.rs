@@ -72,6 +72,7 @@ impl<S: TypedSocket> Builder<S> {
         let (linger, ipv6) = (self.said_linger, self.said_ipv6);
         context.inner.begin(&mut self.options, linger, ipv6);
         self.options.check()?;
+        self.options.check_proxy()?;
         Ok(S::from_core(Socket::new(
             &context.inner,
             S::TYPE,

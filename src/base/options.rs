@@ -4,7 +4,7 @@
 //! connects or queues. Defaults are those of a library that must not hang or storm: they differ
 //! from libzmq's in linger, reconnection and size limits, as each field says.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 
@@ -287,9 +287,6 @@ impl Options {
         if self.device.as_ref().is_some_and(|name| name.len() > 15) {
             return wrong("device: at most 15 octets");
         }
-        if self.socks_proxy.is_some() && self.socks().is_none() {
-            return wrong("socks_proxy: a host and a port, as proxy:1080");
-        }
         if let Some((name, password)) = &self.socks_login {
             let fits = |octets: &[u8]| (1..=255).contains(&octets.len());
             if !fits(name) || password.expose().len() > 255 {
@@ -306,6 +303,19 @@ impl Options {
             if !known || name.len() < 3 || name.len() > 255 || !name.bytes().all(fits) {
                 return wrong("property: a name of X- and letters, digits, or one of -_.+");
             }
+        }
+        Ok(())
+    }
+
+    /// Can a SOCKS5 proxy be found by what was said of it? One that is said by libzmq's number is
+    /// asked so when something is connected through it, not before.
+    ///
+    /// # Errors
+    /// `InvalidOption`.
+    pub fn check_proxy(&self) -> Result<(), Error> {
+        if self.socks_proxy.is_some() && self.socks().is_none() {
+            let what = "socks_proxy: a host and a port, as proxy:1080";
+            return Err(Error::new(ErrorKind::InvalidOption, what));
         }
         Ok(())
     }
@@ -356,6 +366,8 @@ pub struct Told {
     pub probe_count: Option<u32>,
     /// A password for the SOCKS5 proxy that has no name yet.
     pub socks_password: Option<Secret>,
+    /// What is kept for endpoints of a kind that is not here, by libzmq's numbers.
+    pub held: BTreeMap<i32, i64>,
 }
 
 /// Octets of all properties: a READY must be small enough for every peer's handshake.

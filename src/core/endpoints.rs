@@ -167,9 +167,13 @@ impl Socket {
             self.note_end(End::new(id, endpoint, endpoint, false, Some(peer)), None)?;
             return Ok(Connected { endpoint: id });
         }
+        let terms = self.terms();
+        if matches!(endpoint, Endpoint::Tcp(_)) {
+            // Rather nowhere than past the proxy.
+            terms.options.check_proxy()?;
+        }
         self.net(endpoint)?;
         let shared = Arc::new(endpoint.clone());
-        let terms = self.terms();
         let lanes = terms.network_lanes(self);
         let mut peer = None;
         if terms.options.immediate && named.is_some() {

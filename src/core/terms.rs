@@ -211,7 +211,7 @@ impl Socket {
             OptionValue::Number(_) => Bytes::new(),
         };
         match (row.here, row.name) {
-            (Here::Field(..), _) => {
+            (Here::Field(..) | Here::Held(_), _) => {
                 self.change(|options| row.set(options, self.socket_type, value).map(drop))
             }
             (_, "SUBSCRIBE" | "UNSUBSCRIBE") => {

@@ -4,6 +4,7 @@
 //!   row    name · number · type · default · range · sockets · moment ── docs/OPTIONS.md
 //!    └── here ── Field: a field of `Options`, seen as libzmq's value   ◄── Builder::option
 //!            ├── Call: a call of ours does it                          ◄── set_option
+//!            ├── Held: kept for endpoints of a kind that is not here
 //!            └── Absent: why it cannot act, which is the error
 //! ```
 //!
@@ -112,6 +113,9 @@ pub(crate) enum Here {
     Field(Lens, &'static str),
     /// A call does it.
     Call(&'static str),
+    /// Only endpoints of a kind that is not here would use it, and connecting to those is an error.
+    /// It is kept and read back, for programs that set up more than they use.
+    Held(&'static str),
     /// It cannot act, and setting it is an error that says why.
     Absent(&'static str),
 }
@@ -221,14 +225,14 @@ impl OptionRow {
 
     /// Does it act here?
     pub fn acts(&self) -> bool {
-        !matches!(self.here, Here::Absent(_))
+        self.how().is_ok()
     }
 
     /// The call of ours that does it, or why none can.
     pub fn how(&self) -> Result<&'static str, &'static str> {
         match self.here {
             Here::Field(_, how) | Here::Call(how) => Ok(how),
-            Here::Absent(why) => Err(why),
+            Here::Held(why) | Here::Absent(why) => Err(why),
         }
     }
 
@@ -305,10 +309,15 @@ impl OptionRow {
         value: &OptionValue,
     ) -> Result<bool, Error> {
         self.check(socket_type, value)?;
-        let Here::Field(lens, _) = self.here else {
-            return Ok(false);
-        };
-        lens.set(options, value).map_err(|what| self.wrong(what))?;
+        match (self.here, value) {
+            (Here::Field(lens, _), _) => {
+                lens.set(options, value).map_err(|what| self.wrong(what))?;
+            }
+            (Here::Held(_), OptionValue::Number(number)) => {
+                options.told.held.insert(self.number, *number);
+            }
+            _ => return Ok(false),
+        }
         Ok(true)
     }
 
@@ -316,6 +325,14 @@ impl OptionRow {
     pub fn value(&self, options: &Options) -> Option<OptionValue> {
         match self.here {
             Here::Field(lens, _) => Some(lens.value(options)),
+            Here::Held(_) => {
+                let held = options.told.held.get(&self.number);
+                match (held, self.begins_with()) {
+                    (Some(number), _) => Some(OptionValue::Number(*number)),
+                    (None, OptionDefault::Number(number)) => Some(OptionValue::Number(number)),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
@@ -475,6 +492,7 @@ impl fmt::Display for Here {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Here::Field(_, how) | Here::Call(how) => write!(f, "`{how}`"),
+            Here::Held(why) => write!(f, "held: {why}"),
             Here::Absent(why) => write!(f, "no: {why}"),
         }
     }

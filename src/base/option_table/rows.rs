@@ -66,7 +66,8 @@ const ZMTP: &[SocketType] = &[
 ];
 const CONFLATES: &[SocketType] = &[Dealer, Pull, Push, Pub, Sub];
 
-const PGM: Here = Here::Absent("no PGM, NORM or UDP here");
+const MULTICAST: Here = Here::Held("no PGM or UDP here");
+const NORM: Here = Here::Absent("no NORM here");
 const GSSAPI: Here = Here::Absent("no GSSAPI here");
 const VMCI: Here = Here::Absent("no VMCI here");
 const TLS: Here = Here::Absent("no WebSockets here");
@@ -83,8 +84,8 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Octets(|it| &mut it.routing_id), "routing_id");
     SUBSCRIBE 6 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("subscribe");
     UNSUBSCRIBE 7 Octets Set "prefix" none, OCTETS, &[Sub, XSub, XPub], Live, Here::Call("unsubscribe");
-    RATE 8 Int Both "kbit/s" n(100), FROM_1, ALL, NextEndpoint, PGM;
-    RECOVERY_IVL 9 Int Both "ms" n(10000), COUNT, ALL, NextEndpoint, PGM;
+    RATE 8 Int Both "kbit/s" n(100), FROM_1, ALL, NextEndpoint, MULTICAST;
+    RECOVERY_IVL 9 Int Both "ms" n(10000), COUNT, ALL, NextEndpoint, MULTICAST;
     SNDBUF 11 Int Both "octets; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
         field(Lens::Size(|it| &mut it.send_buffer), "send_buffer");
     RCVBUF 12 Int Both "octets; -1: the system's" n(-1), WAIT, ALL, NextEndpoint,
@@ -107,7 +108,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Count(|it| &mut it.send_hwm), "send_hwm");
     RCVHWM 24 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, Live,
         field(Lens::Count(|it| &mut it.recv_hwm), "recv_hwm");
-    MULTICAST_HOPS 25 Int Both "hops" n(1), FROM_1, ALL, NextEndpoint, PGM;
+    MULTICAST_HOPS 25 Int Both "hops" n(1), FROM_1, ALL, NextEndpoint, MULTICAST;
     RCVTIMEO 27 Int Both "ms; -1: for ever" n(-1), WAIT, ALL, Live,
         field(Lens::Wait(|it| &mut it.recv_timeout), "recv_timeout");
     SNDTIMEO 28 Int Both "ms; -1: for ever" n(-1), WAIT, ALL, Live,
@@ -208,7 +209,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     TCP_MAXRT 80 Int Both "ms; 0: the system's" n(0), COUNT, ALL, NextEndpoint,
         field(Lens::Limit(|it| &mut it.user_timeout), "user_timeout");
     THREAD_SAFE 81 Int Get "yes or no" n(0) ours 1, BIT, ALL, Never, Here::Call("option");
-    MULTICAST_MAXTPDU 84 Int Both "octets" n(1500), FROM_1, ALL, NextEndpoint, PGM;
+    MULTICAST_MAXTPDU 84 Int Both "octets" n(1500), FROM_1, ALL, NextEndpoint, MULTICAST;
     VMCI_BUFFER_SIZE 85 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
     VMCI_BUFFER_MIN_SIZE 86 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
     VMCI_BUFFER_MAX_SIZE 87 U64 Set "octets" n(0), OCTETS, ALL, NextEndpoint, VMCI;
@@ -221,10 +222,10 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Text(|it| &mut it.device), "device");
     ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
         field(Lens::Flag(|it| &mut it.zap_enforce_domain), "zap_enforce_domain");
-    LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Absent("Windows only");
+    LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Held("Windows only");
     METADATA 95 Text Set "X-name:value" none, OCTETS, ZMTP, NextEndpoint,
         field(Lens::Other(last_property, add_property), "property");
-    MULTICAST_LOOP 96 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint, PGM;
+    MULTICAST_LOOP 96 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint, MULTICAST;
     ROUTER_NOTIFY 97 Int Both "1: connect, 2: disconnect" n(0), (0, 3), &[Router], Live,
         field(Lens::Other(notices, set_notices), "notify_connect");
     XPUB_MANUAL_LAST_VALUE 98 Int Set "yes or no" n(0), COUNT, XPUB, Live,
@@ -259,14 +260,14 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     XSUB_VERBOSE_UNSUBSCRIBE 115 Int Set "yes or no" n(0), COUNT, &[XSub], Live,
         field(Lens::Flag(|it| &mut it.verbose_unsubscribe), "verbose_unsubscribe");
     TOPICS_COUNT 116 Int Get "prefixes" none, COUNT, &[Pub, XPub, Sub, XSub], Never, Here::Call("option");
-    NORM_MODE 117 Int Both "libzmq's number" n(1), (0, 4), ALL, NextEndpoint, PGM;
-    NORM_UNICAST_NACK 118 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, PGM;
-    NORM_BUFFER_SIZE 119 Int Both "kB" n(2048), FROM_1, ALL, NextEndpoint, PGM;
-    NORM_SEGMENT_SIZE 120 Int Both "octets" n(1400), FROM_1, ALL, NextEndpoint, PGM;
-    NORM_BLOCK_SIZE 121 Int Both "segments" n(16), (1, 255), ALL, NextEndpoint, PGM;
-    NORM_NUM_PARITY 122 Int Both "segments" n(4), (0, 254), ALL, NextEndpoint, PGM;
-    NORM_NUM_AUTOPARITY 123 Int Both "segments" n(0), (0, 254), ALL, NextEndpoint, PGM;
-    NORM_PUSH 124 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, PGM;
+    NORM_MODE 117 Int Both "libzmq's number" n(1), (0, 4), ALL, NextEndpoint, NORM;
+    NORM_UNICAST_NACK 118 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, NORM;
+    NORM_BUFFER_SIZE 119 Int Both "kB" n(2048), FROM_1, ALL, NextEndpoint, NORM;
+    NORM_SEGMENT_SIZE 120 Int Both "octets" n(1400), FROM_1, ALL, NextEndpoint, NORM;
+    NORM_BLOCK_SIZE 121 Int Both "segments" n(16), (1, 255), ALL, NextEndpoint, NORM;
+    NORM_NUM_PARITY 122 Int Both "segments" n(4), (0, 254), ALL, NextEndpoint, NORM;
+    NORM_NUM_AUTOPARITY 123 Int Both "segments" n(0), (0, 254), ALL, NextEndpoint, NORM;
+    NORM_PUSH 124 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, NORM;
 };
 
 /// The options of contexts.
