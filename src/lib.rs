@@ -116,7 +116,7 @@ pub use core::{PeerState, Times};
 /// Sockets whose type is known only when the program runs.
 pub mod untyped {
     pub use crate::{
-        api::untyped::{Socket, Watcher},
+        api::untyped::{Exclusive, ExclusiveGuard, InPlace, Socket, Watcher},
         core::Look,
     };
 }

@@ -11,7 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use hubless::{ErrorKind, Frame, Interest, Message, PeerInfo, RecvError, SendError, SocketType};
+use hubless::{
+    ErrorKind, Frame, Interest, Message, PeerInfo, RecvError, SendError, SocketType,
+    untyped::InPlace,
+};
 
 use crate::{
     entry::{guarded, octets},
@@ -26,27 +29,37 @@ pub(crate) const DONTWAIT: c_int = 1;
 /// More parts follow.
 pub(crate) const SNDMORE: c_int = 2;
 
-/// Says one part. One that is refused comes back.
+/// Says one part, the only frame of this message. It stays there if it is refused.
 ///
 /// # Safety
 /// `handle` is NULL, or a handle of ours.
 #[inline]
 pub(crate) unsafe fn say(
     handle: *mut c_void,
-    part: Frame,
+    part: &mut Message,
     flags: c_int,
-) -> Result<(), (Frame, Errno)> {
+) -> Result<(), Errno> {
     // SAFETY: the same as ours.
-    let face = match unsafe { enter(handle) } {
-        Ok(face) => face,
-        Err(errno) => return Err((part, errno)),
-    };
-    if flags & SNDMORE != 0 || !face.said.is_empty() {
-        // SAFETY: the same as ours.
-        return unsafe { say_of_several(handle, face, part, flags) };
+    let face = unsafe { enter(handle) }?;
+    let alone = flags & SNDMORE == 0 && face.said.is_empty();
+    if alone && face.kind.sends() && face.socket.send_plain(part) {
+        return Ok(());
     }
+    let whole = std::mem::take(part);
+    let said = match alone {
+        true => say_alone(face, whole, flags),
+        // SAFETY: the same as ours.
+        false => unsafe { say_of_several(handle, face, last_of(whole).1, flags) },
+    };
+    said.map_err(|(refused, errno)| {
+        *part = refused.into();
+        errno
+    })
+}
+
+fn say_alone(face: Taken<Face>, part: Message, flags: c_int) -> Result<(), (Frame, Errno)> {
     if !face.kind.sends() {
-        return Err((part, Errno::ENOTSUP));
+        return Err((last_of(part).1, Errno::ENOTSUP));
     }
     match face.socket.try_send(part) {
         Ok(()) => Ok(()),
@@ -137,40 +150,61 @@ fn last_of(message: Message) -> (Vec<Frame>, Frame) {
     (frames, last)
 }
 
-/// One part that was received.
-pub(crate) struct Heard {
-    pub(crate) part: Frame,
-    pub(crate) more: bool,
-    pub(crate) sender: Option<Arc<PeerInfo>>,
+/// One part that is received.
+pub(crate) enum Heard<'a> {
+    /// To be copied: at most 64 octets.
+    Small(&'a [u8]),
+    Frame(Frame),
 }
 
-/// Receives one part.
+impl Heard<'_> {
+    pub(crate) fn into_frame(self) -> Frame {
+        match self {
+            Heard::Small(octets) => Frame::copy_from(octets),
+            Heard::Frame(frame) => frame,
+        }
+    }
+}
+
+/// Receives one part, which goes to `take`: what it is, whether more follow, and who has sent it.
+/// The socket may be locked meanwhile, so `take` must call nothing of a program's.
 ///
 /// # Safety
 /// `handle` is NULL, or a handle of ours.
 #[inline]
-pub(crate) unsafe fn hear(handle: *mut c_void, flags: c_int) -> Result<Heard, Errno> {
+pub(crate) unsafe fn hear<T>(
+    handle: *mut c_void,
+    flags: c_int,
+    mut take: impl FnMut(Heard<'_>, bool, Option<&Arc<PeerInfo>>) -> T,
+) -> Result<T, Errno> {
     // SAFETY: the same as ours.
     let mut face = unsafe { enter(handle) }?;
     if face.more {
-        return Ok(next_part(&mut face));
+        return Ok(next_part(&mut face, take));
     }
     if !face.kind.receives() {
         return Err(Errno::ENOTSUP);
     }
-    let received = match flags & DONTWAIT {
-        0 => face.socket.recv_read_from(),
-        _ => face.socket.try_recv_from(),
+    let mut open = |message: InPlace<'_>, sender: Option<&Arc<PeerInfo>>| match message {
+        InPlace::Small(octets) => Ok(take(Heard::Small(octets), false, sender)),
+        InPlace::Whole(message) => match message.into_single() {
+            Ok(part) => Ok(take(Heard::Frame(part), false, sender)),
+            Err(several) => Err((several, sender.cloned())),
+        },
     };
-    let (message, sender) = match received {
-        Ok(received) => received,
+    let received = match flags & DONTWAIT {
+        0 => face.socket.recv_read_with(&mut open),
+        _ => face.socket.try_recv_with(&mut open),
+    };
+    let opened = match received {
+        Ok(opened) => opened,
         Err(RecvError::Empty) if flags & DONTWAIT == 0 => {
             let socket = face.socket.clone();
             drop(face);
-            let received = socket.recv_from()?;
+            let (message, sender) = socket.recv_from()?;
             // SAFETY: the same as ours.
             face = unsafe { enter(handle) }?;
-            received
+            open(InPlace::Whole(message), sender.as_ref())
         }
         Err(error) => {
             if let Some(edge) = &mut face.edge {
@@ -182,32 +216,24 @@ pub(crate) unsafe fn hear(handle: *mut c_void, flags: c_int) -> Result<Heard, Er
     if let Some(edge) = &mut face.edge {
         edge.received();
     }
-    Ok(match message.into_single() {
-        Ok(part) => Heard {
-            part,
-            more: false,
-            sender,
-        },
-        Err(several) => {
-            face.heard = several.into_frames().into_iter();
-            face.sender = sender;
-            next_part(&mut face)
-        }
-    })
+    Ok(opened.unwrap_or_else(|(several, sender)| {
+        face.heard = several.into_frames().into_iter();
+        face.sender = sender;
+        next_part(&mut face, take)
+    }))
 }
 
-fn next_part(face: &mut Face) -> Heard {
+fn next_part<T>(
+    face: &mut Face,
+    mut take: impl FnMut(Heard<'_>, bool, Option<&Arc<PeerInfo>>) -> T,
+) -> T {
     let part = face.heard.next().unwrap_or_default();
     face.more = !face.heard.as_slice().is_empty();
-    let sender = match face.more {
-        true => face.sender.clone(),
-        false => face.sender.take(),
-    };
-    Heard {
-        part,
-        more: face.more,
-        sender,
+    let taken = take(Heard::Frame(part), face.more, face.sender.as_ref());
+    if !face.more {
+        face.sender = None;
     }
+    taken
 }
 
 /// A size as C has it.
@@ -231,12 +257,10 @@ pub unsafe extern "C" fn zmq_send(
             return Err(Errno::EFAULT);
         }
         // SAFETY: the same as ours.
-        let part = Frame::copy_from(unsafe { octets(data, len) });
+        let mut part = Message::from(unsafe { octets(data, len) });
         // SAFETY: the same as ours.
-        match unsafe { say(socket, part, flags) } {
-            Ok(()) => Ok(size(len)),
-            Err((_, errno)) => Err(errno),
-        }
+        unsafe { say(socket, &mut part, flags) }?;
+        Ok(size(len))
     })
 }
 
@@ -258,10 +282,8 @@ pub unsafe extern "C" fn zmq_send_const(
         // SAFETY: the same as ours.
         let part: Bytes = unsafe { message::constant(data, len) };
         // SAFETY: the same as ours.
-        match unsafe { say(socket, part.into(), flags) } {
-            Ok(()) => Ok(size(len)),
-            Err((_, errno)) => Err(errno),
-        }
+        unsafe { say(socket, &mut Message::from(part), flags) }?;
+        Ok(size(len))
     })
 }
 
@@ -275,14 +297,13 @@ pub unsafe extern "C" fn zmq_msg_send(part: *mut Part, socket: *mut c_void, flag
         // SAFETY: the same as ours.
         let part = unsafe { Part::at(part) }?;
         let len = part.len();
+        let mut whole = Message::from(part.take());
         // SAFETY: the same as ours.
-        match unsafe { say(socket, part.take(), flags) } {
-            Ok(()) => Ok(size(len)),
-            Err((refused, errno)) => {
-                part.put(refused, false, None);
-                Err(errno)
-            }
+        let said = unsafe { say(socket, &mut whole, flags) };
+        if said.is_err() {
+            part.put(Heard::Frame(last_of(whole).1), false, None);
         }
+        said.map(|()| size(len))
     })
 }
 
@@ -308,14 +329,20 @@ pub unsafe extern "C" fn zmq_recv(
     flags: c_int,
 ) -> c_int {
     guarded(-1, || {
+        let copy = |part: &[u8]| {
+            if !data.is_null() {
+                let fits = len.min(part.len());
+                // SAFETY: so many can be written there, and a part of ours is elsewhere.
+                unsafe { ptr::copy_nonoverlapping(part.as_ptr(), data.cast(), fits) };
+            }
+            size(part.len())
+        };
+        let take = |part: Heard<'_>, _, _: Option<&_>| match part {
+            Heard::Small(octets) => (copy(octets), None),
+            Heard::Frame(frame) => (copy(&frame), Some(frame)),
+        };
         // SAFETY: the same as ours.
-        let part = unsafe { hear(socket, flags) }?.part;
-        let fits = len.min(part.len());
-        if !data.is_null() {
-            // SAFETY: so many can be written there, and a part of ours is elsewhere.
-            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), data.cast(), fits) };
-        }
-        Ok(size(part.len()))
+        unsafe { hear(socket, flags, take) }.map(|(len, _)| len)
     })
 }
 
@@ -328,11 +355,19 @@ pub unsafe extern "C" fn zmq_msg_recv(part: *mut Part, socket: *mut c_void, flag
     guarded(-1, || {
         // SAFETY: the same as ours.
         let place = unsafe { Part::at(part) }?;
+        // What it held goes before a socket is locked, and what it holds but a copy of after that:
+        // it may be the program's to free.
+        place.make_room();
+        let put = |part: Heard<'_>, more, sender: Option<&_>| place.put(part, more, sender);
         // SAFETY: the same as ours.
-        let heard = unsafe { hear(socket, flags) }?;
-        let len = heard.part.len();
-        place.put(heard.part, heard.more, heard.sender);
-        Ok(size(len))
+        let copied = unsafe { hear(socket, flags, put) };
+        match copied {
+            Ok(_) => Ok(size(place.len())),
+            Err(errno) => {
+                place.clear();
+                Err(errno)
+            }
+        }
     })
 }
 

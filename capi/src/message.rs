@@ -9,8 +9,9 @@
 //!                                          └─────────────────────────────────────┘
 //! ```
 //!
-//! Whatever is above 48 octets becomes a frame of ours, and a frame of ours becomes it, without a
-//! copy; but for bodies between 48 and 64 octets, which frames hold inside.
+//! Whatever is above 64 octets becomes a frame of ours, and a frame of ours becomes it, without a
+//! copy. Below that frames hold them inside, and a message that is received into again and again
+//! keeps its room for them.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
@@ -26,6 +27,7 @@ use hubless::{Frame, PeerInfo};
 use crate::{
     entry::{guarded, octets, status},
     errno::Errno,
+    flow::Heard,
 };
 
 /// A part of a message. C programs know it as 64 octets.
@@ -48,6 +50,9 @@ union Body {
 
 /// Octets that a part holds inside.
 const INLINE_MAX: usize = 48;
+
+/// Octets that a frame holds inside.
+const FRAME_INLINE_MAX: usize = 64;
 
 /// What a part is; anything else was never made, or is closed.
 const INLINE: u8 = 0xa1;
@@ -171,6 +176,12 @@ impl Part {
 
     /// Releases what it holds; it is empty then.
     pub(crate) fn clear(&mut self) {
+        self.clear_body();
+        self.flags = 0;
+        self.set_sender(None);
+    }
+
+    fn clear_body(&mut self) {
         match self.kind {
             // SAFETY: the kind says which field of the union is there; it is not used again, for
             // the kind changes below.
@@ -181,12 +192,33 @@ impl Part {
         }
         self.kind = INLINE;
         self.len = 0;
-        self.flags = 0;
-        let sender = std::mem::replace(&mut self.sender, ptr::null());
-        if !sender.is_null() {
-            // SAFETY: it came from `Arc::into_raw`, and nobody else has it.
-            drop(unsafe { Arc::from_raw(sender) });
+    }
+
+    fn set_sender(&mut self, sender: Option<&Arc<PeerInfo>>) {
+        if self.sender == sender.map_or(ptr::null(), Arc::as_ptr) {
+            // Counting costs more than all else that is done here.
+            return;
         }
+        let sender = sender.map_or(ptr::null(), |it| Arc::into_raw(Arc::clone(it)));
+        let old = std::mem::replace(&mut self.sender, sender);
+        if !old.is_null() {
+            // SAFETY: it came from `Arc::into_raw`, and nobody else has it.
+            drop(unsafe { Arc::from_raw(old) });
+        }
+    }
+
+    /// Releases what it holds, but for what the next message may need, too: room for a small one,
+    /// and its sender.
+    pub(crate) fn make_room(&mut self) {
+        if self.kind == OWNED {
+            // SAFETY: the kind says which field of the union is there.
+            let owned = unsafe { &mut *self.body.owned };
+            if owned.capacity() == FRAME_INLINE_MAX {
+                owned.clear();
+                return;
+            }
+        }
+        self.clear_body();
     }
 
     /// Takes what it holds as a frame; it is empty then.
@@ -204,16 +236,49 @@ impl Part {
         frame
     }
 
-    /// Holds this frame, instead of what it held.
-    pub(crate) fn put(&mut self, frame: Frame, more: bool, sender: Option<Arc<PeerInfo>>) {
-        self.clear();
-        if frame.len() <= INLINE_MAX {
-            self.put_inline(&frame);
-        } else {
-            self.put_shared(frame.into_bytes());
-        }
+    /// Holds this, instead of what it held. Gives back what was copied.
+    pub(crate) fn put(
+        &mut self,
+        part: Heard<'_>,
+        more: bool,
+        sender: Option<&Arc<PeerInfo>>,
+    ) -> Option<Frame> {
         self.flags = if more { MORE } else { 0 };
-        self.sender = sender.map_or(ptr::null(), Arc::into_raw);
+        self.set_sender(sender);
+        match part {
+            Heard::Small(octets) => self.put_small(octets),
+            Heard::Frame(frame) if frame.len() <= FRAME_INLINE_MAX => {
+                self.put_small(&frame);
+                return Some(frame);
+            }
+            Heard::Frame(frame) => {
+                self.clear_body();
+                self.put_shared(frame.into_bytes());
+            }
+        }
+        None
+    }
+
+    /// At most 64 octets.
+    fn put_small(&mut self, octets: &[u8]) {
+        if octets.len() <= INLINE_MAX {
+            self.clear_body();
+            self.put_inline(octets);
+        } else {
+            self.make_room();
+            self.put_owned(octets);
+        }
+    }
+
+    /// The part must be empty, or have room.
+    fn put_owned(&mut self, octets: &[u8]) {
+        if self.kind != OWNED {
+            self.body.owned = ManuallyDrop::new(Vec::with_capacity(FRAME_INLINE_MAX));
+            self.kind = OWNED;
+        }
+        // SAFETY: the kind says which field of the union is there.
+        let owned = unsafe { &mut *self.body.owned };
+        owned.extend_from_slice(octets);
     }
 
     /// The part must be empty.
@@ -450,9 +515,7 @@ pub unsafe extern "C" fn zmq_msg_copy(to: *mut Part, from: *mut Part) -> c_int {
             to.put_inline(from.octets());
         }
         to.flags = from.flags;
-        if let Some(sender) = from.sender() {
-            to.sender = Arc::into_raw(Arc::clone(&sender));
-        }
+        to.set_sender(from.sender().as_deref());
         Ok(())
     })
 }
@@ -560,7 +623,7 @@ mod tests {
                 Part::init(part.as_mut_ptr());
                 part.assume_init_mut()
             };
-            part.put(Frame::from(&octets[..]), true, None);
+            drop(part.put(Heard::Frame(Frame::from(&octets[..])), true, None));
             assert_eq!((part.len(), part.has_more()), (size, true));
             assert_eq!(part.octets(), octets);
             assert_eq!(part.take(), octets);

@@ -35,7 +35,7 @@ pub unsafe extern "C" fn zmq_sendiov(
             // SAFETY: the same as ours.
             let frame = Frame::copy_from(unsafe { octets(part.iov_base, part.iov_len) });
             // SAFETY: the same as ours.
-            unsafe { say(socket, frame, flags) }.map_err(|(_, errno)| errno)?;
+            unsafe { say(socket, &mut frame.into(), flags) }?;
             sent = c_int::try_from(part.iov_len).unwrap_or(c_int::MAX);
         }
         Ok(sent)
@@ -66,8 +66,9 @@ pub unsafe extern "C" fn zmq_recviov(
         let room = std::mem::take(count);
         for number in 0..room {
             // SAFETY: the same as ours.
-            let heard = unsafe { hear(socket, flags) }?;
-            let len = heard.part.len();
+            let (part, more) =
+                unsafe { hear(socket, flags, |part, more, _| (part.into_frame(), more)) }?;
+            let len = part.len();
             // SAFETY: malloc takes any size; of none it may give NULL, which nobody reads.
             let place = unsafe { libc::malloc(len) };
             if place.is_null() && len > 0 {
@@ -75,14 +76,14 @@ pub unsafe extern "C" fn zmq_recviov(
             }
             // SAFETY: `place` was just made for so many octets; `number` is below `room`.
             unsafe {
-                std::ptr::copy_nonoverlapping(heard.part.as_ptr(), place.cast(), len);
+                std::ptr::copy_nonoverlapping(part.as_ptr(), place.cast(), len);
                 *parts.add(number) = libc::iovec {
                     iov_base: place,
                     iov_len: len,
                 };
             }
             *count = number + 1;
-            if !heard.more {
+            if !more {
                 break;
             }
         }

@@ -1,25 +1,26 @@
 //! Slots: what handles point to. They are never freed, so that a stale handle is recognised.
 //!
 //! ```text
-//!   handle ──► Slot { magic, taken, value }
+//!   handle ──► Slot { magic, value }
 //!                magic   what it is, or that it is nothing any more
-//!                taken   one thread at a time is in here
+//!                value   one thread at a time is in here
 //! ```
 //!
 //! A slot that was let go is used again, but only after many others: whoever holds on to an old
 //! handle for a while meets an errno, not somebody else's socket.
 
 use std::{
-    cell::UnsafeCell,
     collections::VecDeque,
     ffi::c_void,
     ops::{Deref, DerefMut},
     ptr,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
+
+use hubless::untyped::{Exclusive, ExclusiveGuard};
 
 /// What a kind of handle is known by, and where its free slots are.
 pub(crate) trait Kind: Send + Sized + 'static {
@@ -34,13 +35,8 @@ pub(crate) struct Free<T: 'static>(Mutex<VecDeque<&'static Slot<T>>>);
 #[repr(C)]
 pub(crate) struct Slot<T> {
     magic: AtomicU32,
-    taken: AtomicBool,
-    value: UnsafeCell<Option<T>>,
+    value: Exclusive<Option<T>>,
 }
-
-// SAFETY: the value is reached only through a `Taken`, of which there is one at a time, for
-// `taken` is set by whoever makes it and cleared by its drop.
-unsafe impl<T: Send> Sync for Slot<T> {}
 
 /// The magic of a slot that stands for nothing.
 const NOTHING: u32 = 0xdead_beef;
@@ -62,12 +58,11 @@ pub(crate) fn insert<T: Kind>(value: T) -> *mut c_void {
     let slot: &'static Slot<T> = rested.unwrap_or_else(|| {
         Box::leak(Box::new(Slot {
             magic: AtomicU32::new(NOTHING),
-            taken: AtomicBool::new(false),
-            value: UnsafeCell::new(None),
+            value: Exclusive::new(None),
         }))
     });
-    let mut taken = slot.take();
-    *taken.value() = Some(value);
+    let mut taken = slot.value.lock();
+    *taken = Some(value);
     slot.magic.store(T::MAGIC, Ordering::Release);
     drop(taken);
     ptr::from_ref(slot).cast_mut().cast()
@@ -82,9 +77,9 @@ pub(crate) fn insert<T: Kind>(value: T) -> *mut c_void {
 pub(crate) unsafe fn enter<T: Kind>(handle: *mut c_void) -> Option<Taken<T>> {
     // SAFETY: the caller says so.
     let slot = unsafe { find::<T>(handle) }?;
-    let taken = slot.take();
+    let value = slot.value.lock();
     // It may have been let go while we waited.
-    (slot.magic.load(Ordering::Acquire) == T::MAGIC).then_some(taken)
+    value.is_some().then_some(Taken { slot, value })
 }
 
 /// # Safety
@@ -104,32 +99,18 @@ unsafe fn find<T: Kind>(handle: *mut c_void) -> Option<&'static Slot<T>> {
     Some(unsafe { &*handle.cast::<Slot<T>>() })
 }
 
-impl<T> Slot<T> {
-    #[inline]
-    fn take(&'static self) -> Taken<T> {
-        while self.taken.swap(true, Ordering::Acquire) {
-            std::thread::yield_now();
-        }
-        Taken(self)
-    }
-}
-
-/// One thread's stay in a slot.
-pub(crate) struct Taken<T: 'static>(&'static Slot<T>);
-
-impl<T> Taken<T> {
-    fn value(&mut self) -> &mut Option<T> {
-        // SAFETY: there is one `Taken` of a slot at a time, and it is borrowed for this.
-        unsafe { &mut *self.0.value.get() }
-    }
+/// One thread's stay in a slot that stands for something.
+pub(crate) struct Taken<T: 'static> {
+    slot: &'static Slot<T>,
+    value: ExclusiveGuard<'static, Option<T>>,
 }
 
 impl<T: Kind> Taken<T> {
     /// Lets the slot go: from now on its handle stands for nothing.
     pub(crate) fn remove(mut self) -> Option<T> {
-        self.0.magic.store(NOTHING, Ordering::Release);
-        let value = self.value().take();
-        let slot = self.0;
+        self.slot.magic.store(NOTHING, Ordering::Release);
+        let value = self.value.take();
+        let slot = self.slot;
         drop(self);
         let mut free = T::free().0.lock().unwrap_or_else(PoisonError::into_inner);
         free.push_back(slot);
@@ -142,25 +123,14 @@ impl<T> Deref for Taken<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: as in `value`.
-        let value = unsafe { &*self.0.value.get() };
-        value.as_ref().expect("a slot with a magic has a value")
+        self.value.as_ref().expect("it was there when we came in")
     }
 }
 
 impl<T> DerefMut for Taken<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.value()
-            .as_mut()
-            .expect("a slot with a magic has a value")
-    }
-}
-
-impl<T> Drop for Taken<T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.taken.store(false, Ordering::Release);
+        self.value.as_mut().expect("it was there when we came in")
     }
 }
 
@@ -196,7 +166,7 @@ mod tests {
             assert!(enter::<Number>(ptr::null_mut()).is_none());
             assert!(enter::<Number>(word).is_none());
             let mut number = enter::<Number>(handle).expect("it was just made");
-            (*number).0 += 1;
+            number.0 += 1;
             drop(number);
             let number = enter::<Number>(handle).expect("still there");
             assert_eq!(number.remove().map(|it| it.0), Some(8));

@@ -6,6 +6,7 @@ mod builder;
 mod connection;
 mod context;
 mod control;
+mod exclusive;
 #[cfg(feature = "futures")]
 mod flow;
 mod interrupt;

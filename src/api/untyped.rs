@@ -5,6 +5,7 @@
 //! answers what it received last, a REQ whose peer is gone goes on waiting, and what makes no
 //! sense is `WrongState`. A signal that comes while a call waits ends it.
 
+mod receive;
 mod watcher;
 
 use std::{
@@ -35,6 +36,8 @@ use crate::{
 };
 
 pub use self::watcher::Watcher;
+pub use super::exclusive::{Exclusive, ExclusiveGuard};
+pub use crate::core::InPlace;
 
 /// A socket of a type that is chosen at run time.
 ///
@@ -223,7 +226,7 @@ impl Socket {
     #[inline]
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let mut message = message.into();
-        if self.owner.socket.send_plain(To::Anyone, &mut message) {
+        if self.send_plain(&mut message) {
             return Ok(());
         }
         let message = self.check_turn(message)?;
@@ -231,6 +234,13 @@ impl Socket {
             SocketType::Rep => self.reply(message),
             _ => self.owner.socket.send_now(To::Anyone, message),
         }
+    }
+
+    /// As [`try_send`](Socket::try_send), if there is nothing to it but to queue the message, and
+    /// without moving that. False: the message is as it was.
+    #[inline]
+    pub fn send_plain(&self, message: &mut Message) -> bool {
+        self.owner.socket.send_plain(To::Anyone, message)
     }
 
     /// Sends, waiting for room at most `timeout`.
@@ -336,40 +346,8 @@ impl Socket {
     /// The same.
     #[inline]
     pub fn recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        match self.recv_read_from() {
-            Err(RecvError::Empty) => self
-                .recv_received(self.owner.socket.recv_timeout())
-                .map(|it| self.told(it)),
-            done => done,
-        }
-    }
-
-    /// As [`try_recv`](Socket::try_recv), with who has sent it.
-    ///
-    /// # Errors
-    /// The same.
-    #[inline]
-    pub fn try_recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        match self.owner.socket.recv_plain_from() {
-            Some(received) => Ok(received),
-            None => self.try_received().map(|it| self.told(it)),
-        }
-    }
-
-    /// As [`recv_read`](Socket::recv_read), with who has sent it.
-    ///
-    /// # Errors
-    /// The same.
-    #[inline]
-    pub fn recv_read_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        if let Some(received) = self.owner.socket.recv_plain_from() {
-            return Ok(received);
-        }
-        if self.socket_type().is_lock_step() {
-            return Err(RecvError::Empty);
-        }
-        let received = self.owner.socket.recv_now()?;
-        Ok(self.told(received))
+        self.recv_received(self.owner.socket.recv_timeout())
+            .map(|it| self.told(it))
     }
 
     fn told(&self, mut received: Received) -> (Message, Option<Arc<PeerInfo>>) {

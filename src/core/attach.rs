@@ -106,9 +106,8 @@ impl Attached {
 
     /// Who it is, as a message of it says: within the process, nobody.
     #[inline]
-    pub(super) fn sender(&self) -> Option<Arc<PeerInfo>> {
-        let info = self.info.as_ref().filter(|_| !self.endpoint.is_inproc());
-        info.cloned()
+    pub(super) fn sender(&self) -> Option<&Arc<PeerInfo>> {
+        self.info.as_ref().filter(|_| !self.endpoint.is_inproc())
     }
 
     pub(super) fn is_linked_by(&self, link: &Arc<Link>) -> bool {

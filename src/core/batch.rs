@@ -21,7 +21,7 @@ impl Socket {
             state.note_back(self);
             let timed = state.timed.take();
             while into.len() - had < most {
-                let message = match state.recv_plain(&mut 0) {
+                let message = match state.recv_plain() {
                     Some(message) => message,
                     None => match state.recv(self, &mut bells) {
                         Ok(received) => received.message,

@@ -13,6 +13,7 @@ mod few;
 mod flush;
 mod gate;
 mod hearing;
+mod in_place;
 mod inproc;
 mod interrupt;
 mod job;
@@ -46,6 +47,7 @@ pub use self::{
     context::Context,
     endpoints::Connected,
     hearing::sleep,
+    in_place::InPlace,
     monitor::Queue,
     signal::Signal,
     socket::{PeerState, Socket, To, WithInfo},

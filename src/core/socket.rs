@@ -380,17 +380,7 @@ impl Socket {
     /// was done, the long one may do better.
     #[inline(always)]
     pub fn recv_plain(&self) -> Option<Message> {
-        self.state.lock().recv_plain(&mut 0)
-    }
-
-    /// As [`recv_plain`](Socket::recv_plain), with who has sent it.
-    #[inline(always)]
-    pub fn recv_plain_from(&self) -> Option<(Message, Option<Arc<PeerInfo>>)> {
-        let mut state = self.state.lock();
-        let mut from = 0;
-        let message = state.recv_plain(&mut from)?;
-        let sender = state.attached.get(from);
-        Some((message, sender.and_then(Attached::sender)))
+        self.state.lock().recv_plain()
     }
 
     /// From now on what is received says who has sent it.

@@ -230,13 +230,20 @@ impl State {
 
     /// The short way of a message to the application: there is one, and nothing else to do.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, from: &mut usize) -> Option<Message> {
+    pub(super) fn recv_plain(&mut self) -> Option<Message> {
+        // Taken last: what else happens would move the message about.
+        let key = self.turn_plain()?;
+        self.received += 1;
+        self.peers[key].window.pop_plain()
+    }
+
+    /// Whose message would go that way.
+    #[inline(always)]
+    pub(super) fn turn_plain(&mut self) -> Option<usize> {
         if !self.plain || !self.recv_waiters.is_empty() {
             return None;
         }
-        let message = self.pattern.recv_plain(&mut self.peers, from)?;
-        self.received += 1;
-        Some(message)
+        self.pattern.turn_plain(&mut self.peers)
     }
 
     /// The same of a ROUTER, with the name of who sent it.
@@ -286,7 +293,7 @@ impl State {
         let result = result.map(|mut received| {
             if tells_who {
                 let sender = self.attached.get(received.from);
-                received.info = sender.and_then(Attached::sender);
+                received.info = sender.and_then(Attached::sender).cloned();
             }
             let seen = see(&self.attached, received.from);
             (received, seen)

@@ -80,14 +80,6 @@ impl Inlet {
         Some(key)
     }
 
-    /// The short way of a message; `from` becomes the key of who sent it.
-    #[inline(always)]
-    pub(super) fn take_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
-        // Taken last: what else happens would move the message about.
-        *from = self.turn_plain(peers)?;
-        peers[*from].window.pop_plain()
-    }
-
     /// The next message of this peer, whoever's turn it is.
     pub(super) fn take_from(
         &mut self,

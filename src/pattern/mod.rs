@@ -349,15 +349,15 @@ impl Pattern {
         each!(self, it => it.recv(peers, effects))
     }
 
-    /// The next message of the types that keep nothing of it, by the short way; `from` becomes the
-    /// key of who sent it. `None` if there is none, or something to follow up.
+    /// Whose message is the next one, of the types that keep nothing of it: its window's
+    /// `pop_plain` takes it, the short way. `None` if there is none, or something to follow up.
     #[inline(always)]
-    pub fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
+    pub fn turn_plain(&mut self, peers: &mut Peers) -> Option<usize> {
         match self {
-            Pattern::Pull(it) => it.recv_plain(peers, from),
-            Pattern::Dealer(it) => it.recv_plain(peers, from),
-            Pattern::Subscribe(it) => it.recv_plain(peers, from),
-            Pattern::Pair(it) => it.recv_plain(peers, from),
+            Pattern::Pull(it) => it.turn_plain(peers),
+            Pattern::Dealer(it) => it.turn_plain(peers),
+            Pattern::Subscribe(it) => it.turn_plain(peers),
+            Pattern::Pair(it) => it.turn_plain(peers),
             _ => None,
         }
     }

@@ -54,12 +54,9 @@ impl Pair {
 
     /// The short way of a message: from the peer that is there.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
-        if !self.gone.is_empty() {
-            return None;
-        }
-        *from = self.peer?;
-        peers[*from].window.pop_plain()
+    pub(super) fn turn_plain(&mut self, peers: &Peers) -> Option<usize> {
+        let peer = self.peer.filter(|_| self.gone.is_empty())?;
+        peers[peer].window.is_plain().then_some(peer)
     }
 }
 

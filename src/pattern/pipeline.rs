@@ -72,8 +72,8 @@ pub struct Pull {
 impl Pull {
     /// The short way of a message.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
-        self.inlet.take_plain(peers, from)
+    pub(super) fn turn_plain(&mut self, peers: &Peers) -> Option<usize> {
+        self.inlet.turn_plain(peers)
     }
 
     /// The next message, and who sent it.

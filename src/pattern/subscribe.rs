@@ -92,12 +92,15 @@ impl Subscribe {
 
     /// The short way of a message. Others are dropped.
     #[inline(always)]
-    pub(super) fn recv_plain(&mut self, peers: &mut Peers, from: &mut usize) -> Option<Message> {
+    pub(super) fn turn_plain(&mut self, peers: &mut Peers) -> Option<usize> {
         loop {
-            let message = self.inlet.take_plain(peers, from)?;
-            if self.raw || self.wants(message.first()) {
-                return Some(message);
+            let key = self.inlet.turn_plain(peers)?;
+            let window = &mut peers[key].window;
+            let first = window.front_plain()?.first();
+            if self.raw || self.wants(first) {
+                return Some(key);
             }
+            window.pop_plain();
         }
     }
 

@@ -63,6 +63,12 @@ impl Window {
         self.messages.pop_front()
     }
 
+    /// What [`pop_plain`](Window::pop_plain) would take, if it would.
+    #[inline(always)]
+    pub fn front_plain(&self) -> Option<&Message> {
+        self.messages.front().filter(|_| self.is_plain())
+    }
+
     /// The next message. The second value says that the lane's writer must be rung.
     ///
     /// `None` means that the lane is empty, and that its writer will ring.

@@ -34,6 +34,7 @@ use super::{AtomicUsize, Ordering, Rank, imp, order};
 /// A lock, biased towards the thread that uses it most.
 pub struct Biased<T> {
     rank: Rank,
+    level: Level,
     /// The slot, by its address, of the thread that may enter without the mutex; 0: nobody.
     owner: AtomicUsize,
     mutex: imp::Mutex<Habit>,
@@ -42,9 +43,12 @@ pub struct Biased<T> {
 
 /// One thread's word on where it is.
 struct Slot {
-    /// The lock, by its address, that it has entered by bias; 0: none.
-    inside: AtomicUsize,
+    /// The locks, by their addresses, that it has entered by bias, one of each [`Level`]; 0: none.
+    inside: [AtomicUsize; 2],
 }
+
+/// A thread can be in one lock of each level by bias: in a handle's, and in its socket's.
+type Level = usize;
 
 /// Who came through the mutex lately.
 struct Habit {
@@ -66,6 +70,7 @@ impl<T> Biased<T> {
     pub fn new(rank: Rank, value: T) -> Biased<T> {
         Biased {
             rank,
+            level: usize::from(rank != Rank::Handle),
             owner: AtomicUsize::new(0),
             mutex: imp::Mutex::new(Habit {
                 owner: None,
@@ -88,15 +93,16 @@ impl<T> Biased<T> {
         order::taking(self.rank);
         let slot = slot();
         if let Some(slot) = slot {
-            let outside = slot.inside.load(Ordering::Relaxed) == 0;
+            let inside = &slot.inside[self.level];
+            let outside = inside.load(Ordering::Relaxed) == 0;
             if self.owner.load(Ordering::Relaxed) == slot.address() && outside {
-                slot.inside.store(self.address(), Ordering::Relaxed);
+                inside.store(self.address(), Ordering::Relaxed);
                 light_barrier();
                 if self.owner.load(Ordering::Relaxed) == slot.address() {
-                    let how = Entered::ByBias(slot);
+                    let how = Entered::ByBias(inside);
                     return BiasedGuard { of: self, how };
                 }
-                slot.inside.store(0, Ordering::Release);
+                inside.store(0, Ordering::Release);
             }
         }
         self.lock_unbiased(slot)
@@ -109,7 +115,8 @@ impl<T> Biased<T> {
         if self.owner.load(Ordering::Relaxed) != 0 {
             self.owner.store(0, Ordering::Relaxed);
             heavy_barrier();
-            let inside = |slot: &Slot| slot.inside.load(Ordering::Acquire) == self.address();
+            let inside =
+                |slot: &Slot| slot.inside[self.level].load(Ordering::Acquire) == self.address();
             while habit.owner.is_some_and(inside) {
                 give_way();
             }
@@ -152,7 +159,7 @@ pub struct BiasedGuard<'a, T> {
 }
 
 enum Entered<'a> {
-    ByBias(&'static Slot),
+    ByBias(&'static AtomicUsize),
     /// Held until the guard goes.
     #[expect(dead_code, reason = "a guard is held, not looked at")]
     ByMutex(imp::MutexGuard<'a, Habit>),
@@ -166,7 +173,8 @@ impl<T> Deref for BiasedGuard<'_, T> {
         // SAFETY: whoever holds a guard is alone with the value: it has the mutex and has seen
         // the biased user outside after ending the bias, or it is that user and has seen, while
         // its slot said so, that the bias stands. A thread that is inside one lock by bias takes
-        // the mutex of any other, and waits for itself for ever if it takes the same one again.
+        // the mutex of any other of that level, and waits for itself for ever if it takes the same
+        // one again.
         // Two guards at a time would break this.
         unsafe { &*self.of.value.get() }
     }
@@ -184,8 +192,8 @@ impl<T> DerefMut for BiasedGuard<'_, T> {
 impl<T> Drop for BiasedGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Entered::ByBias(slot) = self.how {
-            slot.inside.store(0, Ordering::Release);
+        if let Entered::ByBias(inside) = self.how {
+            inside.store(0, Ordering::Release);
         }
         order::given_back(self.of.rank);
     }
@@ -313,7 +321,7 @@ mod slots {
         let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let slot = free.unwrap_or_else(|| {
             Box::leak(Box::new(Slot {
-                inside: AtomicUsize::new(0),
+                inside: [AtomicUsize::new(0), AtomicUsize::new(0)],
             }))
         });
         MINE.set(Some(slot));
@@ -326,7 +334,9 @@ mod slots {
     use super::{AtomicUsize, Slot};
 
     loom::thread_local! {
-        static MINE: &'static Slot = Box::leak(Box::new(Slot { inside: AtomicUsize::new(0) }));
+        static MINE: &'static Slot = Box::leak(Box::new(Slot {
+            inside: [AtomicUsize::new(0), AtomicUsize::new(0)],
+        }));
     }
 
     pub(super) fn slot() -> Option<&'static Slot> {

@@ -32,6 +32,8 @@ use std::sync as imp;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
+    /// What stands around a socket, in a program that holds it by a handle.
+    Handle = 0,
     /// A context's tables: sockets, inproc names.
     Registry = 1,
     /// One socket's poll set: selector, sessions, timers.
