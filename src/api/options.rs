@@ -25,8 +25,8 @@ impl<S: TypedSocket> Builder<S> {
     /// use hubless::Push;
     ///
     /// let push = Push::builder().option("ZMQ_SNDHWM", 10)?.option("ZMQ_LINGER", -1)?.build()?;
-    /// let refused = Push::builder().option("ZMQ_RATE", 100).unwrap_err();
-    /// assert_eq!(refused.to_string(), "option out of range: RATE: no PGM, NORM or UDP here");
+    /// let refused = Push::builder().option("ZMQ_GSSAPI_SERVER", 1).unwrap_err();
+    /// assert_eq!(refused.to_string(), "option out of range: GSSAPI_SERVER: no GSSAPI here");
     /// # Ok::<(), hubless::Error>(())
     /// ```
     ///

@@ -31,7 +31,7 @@ use crate::{
 ///
 /// let ages = std::collections::BTreeMap::from([(id.clone(), 7)]);
 /// assert_eq!(ages.get(&b"ann"[..]), Some(&7)); // by its octets
-/// let envelope = hubless::Message::from([id.into(), "".into(), "hello".into()]);
+/// let envelope = hubless::Message::from([id.as_bytes(), b"", b"hello"]);
 /// assert_eq!(envelope[0], "ann");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

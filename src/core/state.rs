@@ -54,7 +54,7 @@ pub(super) struct State {
     pub(super) eager: bool,
     pub(super) phase: Phase,
     /// Open, and nobody wants to know of each call: messages may take the short way.
-    plain: bool,
+    pub(super) plain: bool,
     /// Octets of the largest message that is sent, if that is said: then none takes the short way.
     sent_octets_max: Option<usize>,
     /// Whoever receives wants to know who has sent it.
@@ -235,15 +235,6 @@ impl State {
         let key = self.turn_plain()?;
         self.received += 1;
         self.peers[key].window.pop_plain()
-    }
-
-    /// Whose message would go that way.
-    #[inline(always)]
-    pub(super) fn turn_plain(&mut self) -> Option<usize> {
-        if !self.plain || !self.recv_waiters.is_empty() {
-            return None;
-        }
-        self.pattern.turn_plain(&mut self.peers)
     }
 
     /// The same of a ROUTER, with the name of who sent it.

@@ -75,7 +75,7 @@ fn our_own_pause_is_not_the_peers_silence() {
 }
 
 #[test]
-fn a_flood_of_pings_makes_one_pong() {
+fn a_flood_of_pings_makes_a_few_pongs() {
     let mut pair = Pair::ready(config(SocketType::Push), config(SocketType::Pull), 75, 1000);
     let side = &mut pair.sides[1];
     let mut flood = Vec::new();
@@ -86,7 +86,7 @@ fn a_flood_of_pings_makes_one_pong() {
     side.take(Time::START, usize::MAX, 1);
     let mut out = Vec::new();
     side.engine.poll_output(&mut out);
-    assert_eq!(out, b"\x04\x05\x04PONG");
+    assert_eq!(out, b"\x04\x05\x04PONG".repeat(16));
     assert_eq!(side.engine.kept_octets(), 0);
 }
 
