@@ -33,7 +33,7 @@ pub(crate) const SNDMORE: c_int = 2;
 ///
 /// # Safety
 /// `handle` is NULL, or a handle of ours.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn say(
     handle: *mut c_void,
     part: &mut Message,
@@ -57,6 +57,7 @@ pub(crate) unsafe fn say(
     })
 }
 
+#[cold]
 fn say_alone(face: Taken<Face>, part: Message, flags: c_int) -> Result<(), (Frame, Errno)> {
     if !face.kind.sends() {
         return Err((last_of(part).1, Errno::ENOTSUP));
@@ -171,7 +172,7 @@ impl Heard<'_> {
 ///
 /// # Safety
 /// `handle` is NULL, or a handle of ours.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn hear<T>(
     handle: *mut c_void,
     flags: c_int,
@@ -185,26 +186,30 @@ pub(crate) unsafe fn hear<T>(
     if !face.kind.receives() {
         return Err(Errno::ENOTSUP);
     }
-    let mut open = |message: InPlace<'_>, sender: Option<&Arc<PeerInfo>>| match message {
+    let plain = |message: InPlace<'_>, sender: Option<&Arc<PeerInfo>>| match message {
         InPlace::Small(octets) => Ok(take(Heard::Small(octets), false, sender)),
-        InPlace::Whole(message) => match message.into_single() {
-            Ok(part) => Ok(take(Heard::Frame(part), false, sender)),
-            Err(several) => Err((several, sender.cloned())),
-        },
+        InPlace::Whole(message) => Err((message, sender.cloned())),
     };
-    let received = match flags & DONTWAIT {
-        0 => face.socket.recv_read_with(&mut open),
-        _ => face.socket.try_recv_with(&mut open),
+    let received = match face.socket.recv_plain_with(plain) {
+        Some(Ok(taken)) => {
+            if let Some(edge) = &mut face.edge {
+                edge.received();
+            }
+            return Ok(taken);
+        }
+        Some(Err(received)) => Ok(received),
+        None if flags & DONTWAIT == 0 => face.socket.recv_read_from(),
+        None => face.socket.try_recv_from(),
     };
-    let opened = match received {
-        Ok(opened) => opened,
+    let (message, sender) = match received {
+        Ok(received) => received,
         Err(RecvError::Empty) if flags & DONTWAIT == 0 => {
             let socket = face.socket.clone();
             drop(face);
-            let (message, sender) = socket.recv_from()?;
+            let received = socket.recv_from()?;
             // SAFETY: the same as ours.
             face = unsafe { enter(handle) }?;
-            open(InPlace::Whole(message), sender.as_ref())
+            received
         }
         Err(error) => {
             if let Some(edge) = &mut face.edge {
@@ -216,11 +221,14 @@ pub(crate) unsafe fn hear<T>(
     if let Some(edge) = &mut face.edge {
         edge.received();
     }
-    Ok(opened.unwrap_or_else(|(several, sender)| {
-        face.heard = several.into_frames().into_iter();
-        face.sender = sender;
-        next_part(&mut face, take)
-    }))
+    Ok(match message.into_single() {
+        Ok(part) => take(Heard::Frame(part), false, sender.as_ref()),
+        Err(several) => {
+            face.heard = several.into_frames().into_iter();
+            face.sender = sender;
+            next_part(&mut face, take)
+        }
+    })
 }
 
 fn next_part<T>(

@@ -194,6 +194,7 @@ impl Part {
         self.len = 0;
     }
 
+    #[inline]
     fn set_sender(&mut self, sender: Option<&Arc<PeerInfo>>) {
         if self.sender == sender.map_or(ptr::null(), Arc::as_ptr) {
             // Counting costs more than all else that is done here.
@@ -237,6 +238,7 @@ impl Part {
     }
 
     /// Holds this, instead of what it held. Gives back what was copied.
+    #[inline(always)]
     pub(crate) fn put(
         &mut self,
         part: Heard<'_>,
@@ -260,6 +262,7 @@ impl Part {
     }
 
     /// At most 64 octets.
+    #[inline(always)]
     fn put_small(&mut self, octets: &[u8]) {
         if octets.len() <= INLINE_MAX {
             self.clear_body();
@@ -282,6 +285,7 @@ impl Part {
     }
 
     /// The part must be empty.
+    #[inline]
     fn put_inline(&mut self, octets: &[u8]) {
         debug_assert!(octets.len() <= INLINE_MAX);
         // SAFETY: there is room for so many, and the part cannot overlap what was just given.

@@ -73,7 +73,7 @@ pub(crate) fn insert<T: Kind>(value: T) -> *mut c_void {
 ///
 /// # Safety
 /// `handle` is NULL, or was given by this library for whatever purpose.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn enter<T: Kind>(handle: *mut c_void) -> Option<Taken<T>> {
     // SAFETY: the caller says so.
     let slot = unsafe { find::<T>(handle) }?;
@@ -84,7 +84,7 @@ pub(crate) unsafe fn enter<T: Kind>(handle: *mut c_void) -> Option<Taken<T>> {
 
 /// # Safety
 /// As [`enter`].
-#[inline]
+#[inline(always)]
 unsafe fn find<T: Kind>(handle: *mut c_void) -> Option<&'static Slot<T>> {
     if handle.is_null() || !handle.cast::<Slot<T>>().is_aligned() {
         return None;

@@ -58,7 +58,7 @@ impl Kind for Face {
 ///
 /// # Errors
 /// ENOTSOCK if it is no socket's.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn enter(socket: *mut c_void) -> Result<Taken<Face>, Errno> {
     // SAFETY: the same as ours.
     unsafe { slots::enter::<Face>(socket) }.ok_or(Errno::ENOTSOCK)

@@ -20,7 +20,7 @@ impl<T> Exclusive<T> {
     }
 
     /// Takes the lock, waiting for it.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self) -> ExclusiveGuard<'_, T> {
         ExclusiveGuard(self.0.lock())
     }

@@ -32,7 +32,8 @@ impl Socket {
         let taken = match window.front_plain()?.frames() {
             [small] if small.inline().is_some() => {
                 let taken = take(InPlace::Small(small), sender);
-                drop(window.pop_plain());
+                // It holds nothing outside of itself; dropping it would move it first.
+                std::mem::forget(window.pop_plain());
                 taken
             }
             _ => take(InPlace::Whole(window.pop_plain()?), sender),

@@ -88,7 +88,7 @@ impl<T> Biased<T> {
     }
 
     /// Takes the lock, waiting for it.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self) -> BiasedGuard<'_, T> {
         order::taking(self.rank);
         let slot = slot();
