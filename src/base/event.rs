@@ -223,8 +223,9 @@ impl fmt::Display for Unresolved {
 impl std::error::Error for Unresolved {}
 
 impl Event {
-    /// What a monitor of libzmq would tell of it: the number of its event, and the value. Where
-    /// libzmq gives a descriptor, or the system gave no error number, the value is 0. Nothing for
+    /// What a monitor of libzmq would tell of it: the number of its event, and the value. A
+    /// descriptor is that of a connection: a listener's, or that of an attempt which failed, is 0,
+    /// and so is an error for which the system gave no number. Nothing for
     /// what it does not tell: all of inproc, the end of what was closed here, subscriptions,
     /// marks. Two events for what failed: a bind and its socket's end, most handshakes and the
     /// disconnection.
@@ -244,15 +245,19 @@ impl Event {
         if self.endpoint.is_inproc() {
             return Vec::new();
         }
+        let descriptor = self.peer.as_ref().and_then(|peer| peer.descriptor);
+        let descriptor = descriptor
+            .and_then(|it| u32::try_from(it).ok())
+            .unwrap_or(0);
         match &self.kind {
-            EventKind::Connected => vec![(0x0001, 0)],
+            EventKind::Connected => vec![(0x0001, descriptor)],
             // Over ipc a connection stands at once, or not at all.
             EventKind::Connecting if matches!(self.endpoint, Endpoint::Ipc(_)) => Vec::new(),
-            EventKind::Connecting => vec![(0x0002, 0)],
+            EventKind::Connecting => vec![(0x0002, EINPROGRESS)],
             EventKind::ConnectRetried { after } => vec![(0x0004, ms(after))],
             EventKind::Listening => vec![(0x0008, 0)],
             EventKind::BindFailed(error) => vec![(0x0080, 0), (0x0010, errno(error))],
-            EventKind::Accepted => vec![(0x0020, 0)],
+            EventKind::Accepted => vec![(0x0020, descriptor)],
             EventKind::AcceptFailed(error) => vec![(0x0040, errno(error))],
             EventKind::ConnectFailed(error)
                 if is_exhaustion(error) || self.kind.is_unresolved() =>
@@ -267,12 +272,13 @@ impl Event {
                 error @ (ProtocolError::InvalidSequence
                 | ProtocolError::Cryptographic
                 | ProtocolError::MalformedMessage),
-            )) => vec![(0x2000, *error as u32), (0x0200, 0)],
-            EventKind::Disconnected(_) => vec![(0x0200, 0)],
+            )) => vec![(0x2000, *error as u32), (0x0200, descriptor)],
+            EventKind::Disconnected(_) => vec![(0x0200, descriptor)],
             EventKind::HandshakeSucceeded => vec![(0x1000, 0)],
             EventKind::HandshakeFailed(Reason::Local) => Vec::new(),
             EventKind::HandshakeFailed(reason) => {
-                reason.libzmq().into_iter().chain([(0x0200, 0)]).collect()
+                let lost = (0x0200, descriptor);
+                reason.libzmq().into_iter().chain([lost]).collect()
             }
             _ => Vec::new(),
         }
@@ -304,6 +310,7 @@ impl Reason {
 /// Error numbers that libzmq tells where nothing of the system failed.
 const EFAULT: u32 = 14;
 const EPIPE: u32 = 32;
+const EINPROGRESS: u32 = 115;
 
 fn errno(error: &io::Error) -> u32 {
     error.raw_os_error().map_or(0, i32::unsigned_abs)
