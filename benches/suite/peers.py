@@ -45,6 +45,7 @@ COLUMNS = [
     Column('floor', 'floor', '', False, 'raw frames on plain sockets; a ring in process'),
     Column('hubless-batch', 'hubless', '256', True, 'receives up to 256 messages at once (`recv_many`)',
            cells=r'^thr/'),
+    Column('hubless-c', 'hubless-c', '', True, "the libzmq column's program on our C library", cells=r'^(?!curve)'),
     Column('omq-batch', 'omq', 'batch', True, 'receives up to 256 messages at once into storage that is reused'),
     Column('omq-spin', 'omq', 'spin', True, 'spins 50 µs before it blocks'),
     Column('omq-exclusive', 'omq', 'exclusive', True, 'REQ and REP that own their one connection'),
@@ -76,6 +77,16 @@ def build_hubless():
     run(['cargo', 'build', '--release', '--features', 'curve', '--example', 'perf'], ROOT)
 
 
+def build_c_library():
+    """The program that is written for libzmq, and a script that has it find our library."""
+    BUILDERS['libzmq']()
+    prefix = OURS / 'c-library'
+    run(['sh', 'capi/stage.sh', prefix], ROOT)
+    script = program('hubless-c')
+    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{prefix}/lib" exec "{program("libzmq")}" "$@"\n')
+    script.chmod(0o755)
+
+
 def build_c(name, library, package):
     def build():
         source = ROOT / f'benches/peers/c/{name}.c'
@@ -98,6 +109,7 @@ def build_rust(name, features=(), as_name=None):
 
 BUILDERS = {
     'hubless': build_hubless,
+    'hubless-c': build_c_library,
     'libzmq': build_c('libzmq', 'zmq', 'libzmq3-dev'),
     'floor': build_rust('floor'),
     'omq': build_rust('omq', ['omq']),
@@ -128,7 +140,7 @@ def build(programs, say):
     now = fingerprint()
     for name in programs:
         built, stamp = program(name), BIN / f'{name}.built'
-        if name != 'hubless' and built.exists() and stamp.exists() and stamp.read_text() == now:
+        if not name.startswith('hubless') and built.exists() and stamp.exists() and stamp.read_text() == now:
             continue
         say(f'building {name}')
         try:
