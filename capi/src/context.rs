@@ -16,7 +16,7 @@ use hubless::{OptionValue, SocketType, untyped::Socket};
 use crate::{
     entry::{guarded, status},
     errno::Errno,
-    message::Part,
+    part::Part,
     signal::Signal,
     slots::{self, Free, Kind},
 };

@@ -19,7 +19,8 @@ use hubless::{
 use crate::{
     entry::{guarded, octets},
     errno::Errno,
-    message::{self, Part},
+    message,
+    part::Part,
     slots::Taken,
     socket::{Face, enter},
 };

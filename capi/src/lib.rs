@@ -23,8 +23,10 @@ mod flow;
 mod message;
 mod monitor;
 mod options;
+mod part;
 mod parts;
 mod poll;
+mod properties;
 mod proxy;
 mod signal;
 mod slots;
@@ -35,5 +37,6 @@ mod z85;
 
 pub use self::{
     atomics::*, clock::*, context::*, curve::*, errno::*, flow::*, message::*, monitor::*,
-    options::*, parts::*, poll::*, proxy::*, socket::*, threads::*, timers::*, z85::*,
+    options::*, part::Part, parts::*, poll::*, properties::*, proxy::*, socket::*, threads::*,
+    timers::*, z85::*,
 };
