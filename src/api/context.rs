@@ -130,7 +130,8 @@ impl Context {
     }
 
     /// Closes every socket of this context and waits until they have delivered what they had
-    /// queued, at most `timeout`. Calls that wait on them end; no new sockets can be made.
+    /// queued, at most `timeout`; then its I/O threads have ended, too. Calls that wait on them end;
+    /// no new sockets can be made.
     ///
     /// # Errors
     /// `TimedOut` if a socket is still at it.
@@ -148,6 +149,7 @@ impl Context {
             }
             parker.park(Some(until.since(now)));
         }
+        self.inner.end_threads();
         Ok(())
     }
 
@@ -157,7 +159,8 @@ impl Context {
         self.inner.close(None);
     }
 
-    /// Waits until every socket has closed, at most `timeout` (`None`: as long as it takes).
+    /// Waits until every socket has closed, at most `timeout` (`None`: as long as it takes). After
+    /// [`shutdown`](Context::shutdown) its I/O threads have ended then, too.
     ///
     /// # Errors
     /// `TimedOut`; `Interrupted` if a signal came.
@@ -176,6 +179,7 @@ impl Context {
                 return Err(ErrorKind::Interrupted.into());
             }
         }
+        self.inner.end_threads();
         Ok(())
     }
 }

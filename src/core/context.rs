@@ -195,6 +195,9 @@ impl Context {
             ..
         } = self.options();
         let mut registry = self.registry.lock();
+        if registry.closed {
+            return Err(Error::new(ErrorKind::Closed, what.to_string()));
+        }
         let made = registry.reactors.len();
         let last = (made..io_threads).any(fits);
         let here = (0..made).any(fits);
@@ -387,13 +390,27 @@ impl Context {
             Poll::Pending
         })
     }
+
+    /// Ends its I/O threads, and waits for that, if it was closed and so has every socket. No lock
+    /// may be held that a reactor takes.
+    pub fn end_threads(&self) {
+        let is_over = self.with_registry(|registry| registry.closed && registry.sockets.is_empty());
+        if is_over {
+            self.stop_reactors();
+            self.metal.join();
+        }
+    }
+
+    fn stop_reactors(&self) {
+        for reactor in self.with_registry(|registry| registry.reactors.clone()) {
+            reactor.stop();
+        }
+    }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        for reactor in &self.registry.lock().reactors {
-            reactor.stop();
-        }
+        self.stop_reactors();
     }
 }
 

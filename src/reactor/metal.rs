@@ -123,6 +123,10 @@ pub trait Metal: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// When a thread cannot be had, or not such a one.
     fn run(&self, reactor: Reactor, thread: &ThreadOptions) -> io::Result<()>;
+
+    /// Waits until the threads that run reactors have ended, all but the caller's own. The
+    /// reactors were told to stop. Nothing to wait for where their owner turns them.
+    fn join(&self) {}
 }
 
 /// What to call when a name has been looked up.

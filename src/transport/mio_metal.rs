@@ -3,11 +3,11 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    hint, io,
+    hint, io, mem,
     net::SocketAddr,
     os::fd::OwnedFd,
     sync::{Once, mpsc},
-    thread,
+    thread::{self, JoinHandle},
     time::Instant,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     base::{
         context_options::ThreadOptions,
         options::Options,
-        sync::{AtomicU64, AtomicUsize, Ordering, biased::offer_barrier},
+        sync::{AtomicU64, AtomicUsize, Mutex, Ordering, Rank, biased::offer_barrier},
         time::Time,
         tuning,
     },
@@ -34,6 +34,8 @@ pub struct MioMetal {
     seed: RandomState,
     drawn: AtomicU64,
     reactors: AtomicUsize,
+    /// The threads that run them.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     resolver: Resolver,
     cores: (usize, usize),
 }
@@ -50,6 +52,7 @@ impl MioMetal {
             seed: RandomState::new(),
             drawn: AtomicU64::new(0),
             reactors: AtomicUsize::new(0),
+            threads: Mutex::new(Rank::Leaf, Vec::new()),
             resolver: Resolver::new(),
             cores: (
                 thread::available_parallelism().map_or(1, usize::from),
@@ -170,13 +173,14 @@ impl Metal for MioMetal {
             while reactor.turn(None) {}
         };
         if !thread.say_something() {
-            builder.spawn(work)?;
+            let spawned = builder.spawn(work)?;
+            self.threads.lock().push(spawned);
             return Ok(());
         }
         // Only the thread itself can be told, and whoever asked for it wants to know.
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread.clone();
-        builder.spawn(move || {
+        let spawned = builder.spawn(move || {
             let settled = sys::settle_thread(&thread);
             let runs = settled.is_ok();
             // Who started us waits for this.
@@ -185,8 +189,20 @@ impl Metal for MioMetal {
                 work();
             }
         })?;
-        told.recv()
-            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        let settled = told.recv();
+        if let Ok(Ok(())) = settled {
+            self.threads.lock().push(spawned);
+        }
+        settled.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+    }
+
+    fn join(&self) {
+        let threads = mem::take(&mut *self.threads.lock());
+        let me = thread::current().id();
+        for other in threads.into_iter().filter(|it| it.thread().id() != me) {
+            // One that panicked has ended, too, and said so.
+            let _ = other.join();
+        }
     }
 }
 
