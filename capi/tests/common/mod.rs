@@ -30,6 +30,7 @@ pub const FD: c_int = 14;
 pub const EVENTS: c_int = 15;
 pub const LINGER: c_int = 17;
 pub const RCVTIMEO: c_int = 27;
+pub const SNDTIMEO: c_int = 28;
 pub const LAST_ENDPOINT: c_int = 32;
 
 pub const EFSM: c_int = 156_384_763;
