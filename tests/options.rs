@@ -232,6 +232,11 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "tests/interop_routing.rs",
         "with_handover_a_name_goes_to_who_comes_last",
     ),
+    (
+        "ROUTER_RAW",
+        "tests/stream_sockets.rs",
+        "a_raw_router_is_a_stream_that_may_drop",
+    ),
     ("TOS", "src/transport/tcp.rs", "options_reach_both_sides"),
     (
         "CONNECT_ROUTING_ID",

@@ -12,7 +12,8 @@ use std::{
 
 use common::{MOMENT, SOON, Started, balanced, eventually, quiet, within};
 use hubless::{
-    Endpoint, ErrorKind, Interest, Message, PeerId, Poller, Reconnect, RecvError, SendError, Stream,
+    Context, Dealer, Endpoint, ErrorKind, Interest, Message, PeerId, Poller, Reconnect, RecvError,
+    Router, SendError, Stream,
 };
 
 /// A STREAM that is bound, and where.
@@ -365,6 +366,62 @@ fn what_makes_no_sense_is_refused() {
     );
     let nobody = stream.send_to("nobody", "hello");
     assert_eq!(nobody, Err(SendError::Unroutable("hello".into())));
+}
+
+#[test]
+fn a_raw_router_is_a_stream_that_may_drop() {
+    let router = Router::builder()
+        .raw(true)
+        .mandatory(false)
+        .probe_router(true)
+        .recv_timeout(SOON)
+        .build()
+        .expect("a ROUTER");
+    let at = router.bind("tcp://127.0.0.1:0").expect("to bind");
+    let mut visitor = visitor(&address(&at));
+    let (who, come) = router.recv_from().expect("somebody");
+    assert_eq!((who.as_bytes().len(), come), (5, Message::from("")));
+    visitor.write_all(b"GET").expect("to ask");
+    assert_eq!(
+        router.recv_from().expect("octets"),
+        (who.clone(), "GET".into())
+    );
+    router.send_to("nobody", "lost").expect("it is dropped");
+    router.send_to(&who, ["4", "0", "4"]).expect("to answer");
+    router.send_to(&who, "").expect("to end it");
+    let mut heard = String::new();
+    visitor
+        .read_to_string(&mut heard)
+        .expect("all, and the end");
+    assert_eq!(heard, "404");
+    eventually("it is forgotten", || router.peers().is_empty());
+    balanced("a raw ROUTER", router.stats());
+}
+
+#[test]
+fn a_raw_router_proves_nothing_and_greets_nobody() {
+    let raw = || Router::builder().raw(true);
+    for refused in [
+        raw().plain_client("ann", "secret").build(),
+        raw().heartbeat_interval(SOON).build(),
+        raw().hello("hello").build(),
+        raw().notify_connect(true).build(),
+    ] {
+        let error = refused.expect_err("octets only");
+        assert_eq!(error.kind(), ErrorKind::InvalidOption, "{error}");
+    }
+    // Over inproc there are no octets: messages go as they always do.
+    let context = Context::new();
+    let router = raw().context(&context).recv_timeout(SOON).build();
+    let router = router.expect("a ROUTER");
+    let at = common::inproc();
+    router.bind(&at).expect("to bind");
+    let dealer = Dealer::builder().context(&context).routing_id("d").build();
+    let dealer = dealer.expect("a DEALER");
+    dealer.connect(&at).expect("to connect");
+    dealer.send(["to", "you"]).expect("to send");
+    let (who, message) = router.recv_from().expect("a message");
+    assert_eq!((who.as_bytes(), message), (&b"d"[..], ["to", "you"].into()));
 }
 
 #[test]

@@ -12,8 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use hubless::{
-    ErrorKind, Frame, Interest, Message, PeerInfo, RecvError, SendError, SocketType,
-    untyped::InPlace,
+    ErrorKind, Frame, Interest, Message, PeerInfo, RecvError, SendError, untyped::InPlace,
 };
 
 use crate::{
@@ -103,8 +102,8 @@ unsafe fn say_of_several(
         }
     }
     face.said.push(part);
-    // What a STREAM says is whole after the octets, whatever else is to follow.
-    let whole = face.kind == SocketType::Stream && face.said.len() == 2;
+    // Octets for a STREAM's peer are whole as they are, whatever else is to follow.
+    let whole = face.says_octets && face.said.len() == 2;
     if flags & SNDMORE != 0 && !whole {
         return Ok(());
     }

@@ -18,6 +18,7 @@ use crate::{
 const RCVMORE: c_int = 13;
 const FD: c_int = 14;
 const EVENTS: c_int = 15;
+const ROUTER_RAW: c_int = 41;
 /// TCP_ACCEPT_FILTER, PLAIN_USERNAME, PLAIN_PASSWORD, SOCKS_PROXY, BINDTODEVICE: NULL takes them
 /// back, while text without a letter means nothing.
 const CLEARED_BY_NULL: [c_int; 5] = [38, 45, 46, 68, 92];
@@ -40,7 +41,7 @@ pub unsafe extern "C" fn zmq_setsockopt(
 ) -> c_int {
     status(|| {
         // SAFETY: the same as ours.
-        let face = unsafe { enter(socket) }?;
+        let mut face = unsafe { enter(socket) }?;
         if !face.socket.is_open() {
             return Err(Errno::ETERM);
         }
@@ -53,7 +54,11 @@ pub unsafe extern "C" fn zmq_setsockopt(
         }
         // SAFETY: the same as ours.
         let value = read(row, unsafe { octets(value, len) })?;
+        let is_set = value != OptionValue::Number(0);
         face.socket.set_option(option, value)?;
+        if option == ROUTER_RAW {
+            face.says_octets = is_set;
+        }
         Ok(())
     })
 }

@@ -28,6 +28,8 @@ pub(crate) struct Face {
     pub(crate) context: Arc<Context>,
     pub(crate) socket: Socket,
     pub(crate) kind: SocketType,
+    /// It is a STREAM, or a ROUTER that does as one.
+    pub(crate) says_octets: bool,
     /// Parts that were said, of a message whose last was not.
     pub(crate) said: Vec<Frame>,
     /// Parts that were not asked for yet, of the message received last.
@@ -80,6 +82,7 @@ pub unsafe extern "C" fn zmq_socket(context: *mut c_void, kind: c_int) -> *mut c
             context,
             socket,
             kind,
+            says_octets: kind == SocketType::Stream,
             said: Vec::new(),
             heard: Vec::new().into_iter(),
             more: false,

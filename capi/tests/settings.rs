@@ -282,10 +282,72 @@ fn a_descriptor_that_listens_is_given_away() {
 }
 
 #[test]
-fn a_raw_router_is_refused() {
+fn a_raw_router_speaks_octets() {
     let mut stage = Stage::new();
     let router = stage.socket(ROUTER);
-    failed(set(router, 41, 1), EINVAL);
+    failed(set(router, 41, -1), EINVAL);
+    assert_eq!(set(router, 41, 1), 0);
+    assert_eq!(option(router, 41), Err(EINVAL), "it is only set");
+    failed(set(router, 73, 0), EINVAL);
+    assert_eq!(bind(router, "tcp://127.0.0.1:*"), 0);
+    let endpoint = text(router, LAST_ENDPOINT);
+    let at = endpoint.trim_start_matches("tcp://");
+    let mut visitor = TcpStream::connect(at).expect("somebody listens");
+    let come = parts(router);
+    let name = &come[0];
+    assert_eq!((name.len(), name[0], &come[1][..]), (5, 0, &b""[..]));
+    visitor.write_all(b"hello").expect("to write");
+    assert_eq!(parts(router), [&name[..], b"hello"]);
+    // The octets are whole, whatever is said to follow; what follows is for a name, and there is none.
+    assert_eq!(send(router, name, SNDMORE), 5);
+    assert_eq!(send(router, "one", SNDMORE), 3);
+    assert_eq!((send(router, "two", 0), send(router, name, 0)), (3, 5));
+    assert_eq!(
+        (
+            send(router, "nobody", SNDMORE),
+            send(router, "unheard", DONTWAIT)
+        ),
+        (6, 7)
+    );
+    assert_eq!(send(router, name, SNDMORE), 5);
+    assert_eq!(send(router, "three", 0), 5);
+    assert_eq!(send(router, name, SNDMORE), 5);
+    assert_eq!(send(router, "", SNDMORE), 0);
+    let mut heard = String::new();
+    visitor
+        .read_to_string(&mut heard)
+        .expect("all, and the end");
+    assert_eq!(heard, "onethree");
+    // Who goes by itself is told of.
+    let mut visitor = TcpStream::connect(at).expect("somebody listens");
+    let come = parts(router);
+    assert_ne!(come[0], *name);
+    visitor.write_all(b"bye").expect("to write");
+    drop(visitor);
+    assert_eq!(parts(router), [&come[0][..], b"bye"]);
+    assert_eq!(parts(router), [&come[0][..], b""]);
+}
+
+#[test]
+fn a_raw_router_connects_by_a_name_that_it_gives() {
+    let mut stage = Stage::new();
+    let router = stage.socket(ROUTER);
+    assert_eq!((set(router, 41, 1), set(router, 33, 1)), (0, 0));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("to listen");
+    let at = format!("tcp://{}", listener.local_addr().expect("an address"));
+    assert_eq!(set_octets(router, 61, b"server"), 0);
+    assert_eq!(connect(router, &at), 0);
+    assert_eq!(send(router, "server", SNDMORE), 6);
+    assert_eq!(send(router, "early", 0), 5);
+    let (mut server, _) = listener.accept().expect("somebody");
+    let mut heard = [0; 5];
+    server.read_exact(&mut heard).expect("octets");
+    assert_eq!(&heard, b"early");
+    assert_eq!(parts(router), [&b"server"[..], b""]);
+    failed(send(router, "nobody", SNDMORE), libc::EHOSTUNREACH);
+    // Its own name it keeps, and tells nobody.
+    assert_eq!(set_octets(router, 5, b"me"), 0);
+    assert_eq!(octets(router, 5, 255), Ok(b"me".to_vec()));
 }
 
 #[test]

@@ -542,6 +542,9 @@ options_of_some! {
         "An empty message shows that a peer has come, or gone. Default true.";
     (Router) handover(handover: bool) => router_handover = handover,
         "A newcomer with a routing id that is taken takes it over; the old connection is closed. Default: the newcomer is refused.";
+    (Router) raw(raw: bool) => router_raw = raw,
+        "Octets without frames, as a STREAM has them: for programs that come from libzmq. A connection is told of by an empty \
+         message when it comes and when it goes; an empty message to it ends it. A name that is not known is as `mandatory` says.";
     (XPub) verbosity(verbosity: Verbosity) => xpub_verbosity = verbosity,
         "Which subscriptions are shown.";
     (XPub) manual(manual: bool) => xpub_manual = manual,

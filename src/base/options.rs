@@ -121,6 +121,8 @@ pub struct Options {
     /// ROUTER: a newcomer that calls itself as somebody here takes that one's place; else it is
     /// refused.
     pub router_handover: bool,
+    /// ROUTER: connections speak octets without frames, like those of a STREAM.
+    pub router_raw: bool,
     /// ROUTER: receive an empty message, as if from the peer, when one has come.
     pub notify_connect: bool,
     /// ROUTER: and when one has gone.
@@ -219,6 +221,7 @@ impl Default for Options {
             stream_notify: true,
             mandatory: true,
             router_handover: false,
+            router_raw: false,
             notify_connect: false,
             notify_disconnect: false,
             probe_router: false,

@@ -142,9 +142,9 @@ impl Terms {
     /// The two lanes of a network peer of `socket`: what we send, what we receive.
     pub(super) fn network_lanes(&self, socket: &Socket) -> (Arc<Lane>, Arc<Lane>) {
         let options = &self.options;
-        let store = match self.config.socket_type.speaks_zmtp() {
-            true => Store::Octets,
-            false => Store::Raw,
+        let store = match self.config.raw {
+            true => Store::Raw,
+            false => Store::Octets,
         };
         let out = Lane::new(store, options.send_hwm, options.conflate);
         let received = Lane::new(Store::Messages, options.recv_hwm, options.conflate);

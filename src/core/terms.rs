@@ -93,7 +93,7 @@ impl Terms {
 
     /// Is the application shown when a peer comes and goes?
     pub(super) fn notifies(&self) -> bool {
-        self.config.socket_type == SocketType::Stream && self.options.stream_notify
+        self.config.raw && self.options.stream_notify
     }
 
     fn new(socket_type: SocketType, options: Options) -> Terms {
@@ -117,13 +117,17 @@ impl Terms {
 /// `InvalidOption`: a STREAM shakes no hands and sends no frames, so it neither proves nor encrypts
 /// anything.
 pub(super) fn check_type(socket_type: SocketType, options: &Options) -> Result<(), Error> {
+    let wrong = |what| Err(Error::new(ErrorKind::InvalidOption, what));
     let asks = !matches!(options.security, Security::Null)
         || options.authenticator.is_some()
         || options.heartbeat_interval.is_some()
         || !options.properties.is_empty();
     if asks && !socket_type.speaks_zmtp() {
-        let what = "a STREAM does not speak ZMTP: no security, heartbeats or properties";
-        return Err(Error::new(ErrorKind::InvalidOption, what));
+        return wrong("a STREAM does not speak ZMTP: no security, heartbeats or properties");
+    }
+    let tells = options.notify_connect || options.notify_disconnect || options.hello.is_some();
+    if options.router_raw && (asks || tells) {
+        return wrong("raw: no security, heartbeats, properties, greetings, or other notices");
     }
     Ok(())
 }

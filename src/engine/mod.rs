@@ -63,6 +63,8 @@ pub use crate::wire::Revision;
 pub struct Config {
     /// What we are.
     pub socket_type: SocketType,
+    /// Octets without handshake and frames.
+    pub raw: bool,
     /// What we call ourselves; announced if the type does that.
     pub identity: Bytes,
     /// Further properties of our READY: names beginning with `X-`.
@@ -93,6 +95,7 @@ impl Config {
     pub fn from_options(socket_type: SocketType, options: &Options) -> Config {
         Config {
             socket_type,
+            raw: !socket_type.speaks_zmtp() || options.router_raw,
             identity: options.routing_id.clone(),
             properties: options.properties.clone(),
             handshake_timeout: options.handshake_timeout,
@@ -195,7 +198,7 @@ pub struct Engine {
 enum State {
     Handshake(Box<Handshake>),
     Traffic,
-    /// A STREAM's; true once its peer has been told of.
+    /// Octets as they come; true once its peer has been told of.
     Raw(bool),
     Ended(Box<Fault>),
 }
@@ -204,11 +207,11 @@ impl Engine {
     /// A connection that was made just now. The first piece of the greeting is in the output.
     pub fn new(config: Arc<Config>, now: Time) -> Engine {
         let mut output = Vec::new();
-        let state = if config.socket_type.speaks_zmtp() {
+        let state = if config.raw {
+            State::Raw(false)
+        } else {
             let handshake = Handshake::begin(&config, now, &mut output);
             State::Handshake(Box::new(handshake))
-        } else {
-            State::Raw(false)
         };
         Engine {
             state,

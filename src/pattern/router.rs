@@ -34,6 +34,8 @@ pub struct Router {
     /// What cannot be routed is refused, not dropped.
     mandatory: bool,
     probe: bool,
+    /// Some peers may speak octets without frames: they are named and let go as a STREAM's.
+    raw: bool,
     /// No frames: what stands behind the frames of a message whose first was its address.
     nothing: Message,
 }
@@ -50,6 +52,7 @@ impl Router {
             handover: options.router_handover,
             mandatory: options.mandatory,
             probe: options.probe_router,
+            raw: options.router_raw,
             nothing: Message::new(),
         }
     }
@@ -116,6 +119,10 @@ impl Router {
                 Ok(())
             };
         };
+        if self.raw && is_raw(peers, key) && is_nothing(head) && is_nothing(message.frames()) {
+            effects.parted.push(key);
+            return Ok(());
+        }
         if !self.mandatory {
             // A lane that is full counts what it misses.
             if let Ok(accepted) = peers[key].out.push_or_drop(head, message) {
@@ -144,8 +151,11 @@ impl Router {
 }
 
 impl Rules for Router {
-    fn attach(&mut self, _: &mut Peers, key: usize, _: &mut Effects) {
+    fn attach(&mut self, peers: &mut Peers, key: usize, _: &mut Effects) {
         self.inlet.add(key);
+        if self.raw && is_raw(peers, key) {
+            self.name_anyhow(peers, key);
+        }
     }
 
     fn ready(
@@ -180,7 +190,7 @@ impl Rules for Router {
             self.names.insert(name.clone(), key);
             peers[key].identity = name;
         }
-        if self.probe {
+        if self.probe && !is_raw(peers, key) {
             push_probe(peers, key, effects);
         }
         Ok(())
@@ -242,6 +252,8 @@ impl Rules for Router {
         self.handover = options.router_handover;
         self.mandatory = options.mandatory;
         self.probe = options.probe_router;
+        // Who came while it was so goes on so.
+        self.raw |= options.router_raw;
     }
 
     /// Always, for whether there is room depends on whom it is sent to.
@@ -257,6 +269,15 @@ impl Rules for Router {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Does this peer speak octets without frames?
+fn is_raw(peers: &Peers, key: usize) -> bool {
+    peers[key].out.lane().is_raw()
+}
+
+fn is_nothing(frames: &[Frame]) -> bool {
+    frames.iter().all(|frame| frame.is_empty())
 }
 
 #[inline]

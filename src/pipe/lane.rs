@@ -468,6 +468,11 @@ impl Lane {
         !inner.conflate && inner.limits.is_none() && matches!(inner.queue, Queue::Messages(_))
     }
 
+    /// Does it hold octets without frames?
+    pub fn is_raw(&self) -> bool {
+        self.inner.lock().raw
+    }
+
     /// Is the writer done, and nothing left to read?
     pub fn is_finished(&self) -> bool {
         let inner = self.inner.lock();

@@ -134,7 +134,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(|it| (it.xpub_verbosity != Verbosity::First).into(),
             |it, value| set_verbosity(it, value, Verbosity::Subscriptions)), "verbosity");
     ROUTER_RAW 41 Int Set "yes or no" n(0), COUNT, &[Router], NextEndpoint,
-        Here::Absent("a STREAM does that");
+        field(Lens::Flag(|it| &mut it.router_raw), "raw");
     IPV6 42 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
         field(Lens::Flag(|it| &mut it.ipv6), "ipv6");
     MECHANISM 43 Int Get "libzmq's number" n(0), COUNT, ALL, Never, Here::Call("option");
