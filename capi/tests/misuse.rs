@@ -261,6 +261,7 @@ fn the_end_of_a_context_ends_every_call() {
         ends.sort_unstable();
         assert!(matches!(ends[..], [-1 | 0, 0]), "{ends:?}");
     });
+    stage.context = ptr::null_mut();
 }
 
 /// Runs one of the tests below in a process of its own.

@@ -6,6 +6,7 @@ use std::{
     mem::MaybeUninit,
     ptr,
     sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 use zmq::*;
@@ -53,8 +54,9 @@ pub fn none<T>(answer: *const T, errno: c_int) {
     assert_eq!(zmq_errno(), errno);
 }
 
-/// A context and its sockets, closed in the end.
+/// A context and its sockets, which are closed in the end; that is to succeed.
 pub struct Stage {
+    /// NULL if the test has ended it.
     pub context: *mut c_void,
     sockets: Vec<*mut c_void>,
 }
@@ -67,14 +69,20 @@ impl Stage {
         }
     }
 
-    /// A socket that waits for nobody for ever.
-    pub fn socket(&mut self, kind: c_int) -> *mut c_void {
+    /// A socket as programs get it.
+    pub fn open(&mut self, kind: c_int) -> *mut c_void {
         // SAFETY: the context is open.
         let socket = unsafe { zmq_socket(self.context, kind) };
         assert!(!socket.is_null(), "errno {}", zmq_errno());
+        self.sockets.push(socket);
+        socket
+    }
+
+    /// A socket that waits for nobody for ever.
+    pub fn socket(&mut self, kind: c_int) -> *mut c_void {
+        let socket = self.open(kind);
         assert_eq!(set(socket, LINGER, 0), 0);
         assert_eq!(set(socket, RCVTIMEO, SOON), 0);
-        self.sockets.push(socket);
         socket
     }
 
@@ -91,11 +99,19 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // SAFETY: handles of the library's, some perhaps closed.
-        unsafe {
+        let ended = unsafe {
             for socket in &self.sockets {
                 zmq_close(*socket);
             }
-            zmq_ctx_term(self.context);
+            loop {
+                let ended = zmq_ctx_term(self.context);
+                if ended == 0 || zmq_errno() != libc::EINTR {
+                    break ended;
+                }
+            }
+        };
+        if !self.context.is_null() && !thread::panicking() {
+            assert_eq!(ended, 0, "errno {}", zmq_errno());
         }
     }
 }
