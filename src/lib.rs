@@ -116,7 +116,9 @@ pub use core::{PeerState, Times};
 /// Sockets whose type is known only when the program runs.
 pub mod untyped {
     pub use crate::{
-        api::untyped::{Exclusive, ExclusiveGuard, InPlace, Socket, Watcher},
+        api::untyped::{
+            Exclusive, ExclusiveGuard, InPlace, Socket, Watcher, lend, lend_on, let_go, take_lent,
+        },
         core::Look,
     };
 }

@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use hubless::{OptionValue, SocketType, untyped::Socket};
+use hubless::{
+    OptionValue, SocketType,
+    untyped::{self, Socket},
+};
 
 use crate::{
     entry::{guarded, status},
@@ -187,6 +190,7 @@ pub unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
         let it = unsafe { find(context) }?;
         if it.is_ours() {
             it.context.shutdown();
+            untyped::let_go();
             it.wait()?;
         }
         // SAFETY: the same as ours.

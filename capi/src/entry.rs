@@ -6,12 +6,17 @@ use std::{
     slice,
 };
 
+use hubless::untyped;
+
 use crate::errno::Errno;
 
-/// What a call gives; `failure` and an errno if it does not succeed.
+/// What a call gives; `failure` and an errno if it does not succeed. What it was the last to need
+/// of what programs lend goes back at its end, when nothing is locked any more.
 #[inline]
 pub(crate) fn guarded<T>(failure: T, call: impl FnOnce() -> Result<T, Errno>) -> T {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    let done = catch_unwind(AssertUnwindSafe(call));
+    untyped::let_go();
+    match done {
         Ok(Ok(value)) => value,
         Ok(Err(errno)) => {
             errno.set();

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use hubless::untyped;
 
 use crate::{
     entry::{guarded, octets, status},
@@ -84,12 +85,14 @@ pub unsafe extern "C" fn zmq_msg_init_data(
         // SAFETY: the same as ours.
         let part = unsafe { Part::made(part) }?;
         match free {
-            Some(free) => part.put_shared(Bytes::from_owner(Lent {
-                data,
-                size,
-                free,
-                hint,
-            })),
+            Some(free) => {
+                part.put_frame(untyped::lend(Lent {
+                    data,
+                    size,
+                    free,
+                    hint,
+                }));
+            }
             // SAFETY: the same as ours.
             None => part.put_constant(unsafe { constant(data, size) }),
         }

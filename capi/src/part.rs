@@ -11,7 +11,9 @@
 //!
 //! Whatever is above 64 octets becomes a frame of ours, and a frame of ours becomes it, without a
 //! copy. Below that frames hold them inside, and a message that is received into again and again
-//! keeps its room for them.
+//! keeps its room for them. What the program lends stays where it is, however little: it is to have
+//! it back once it was written, or received and closed, and not before.
+
 use std::{
     fmt,
     mem::{ManuallyDrop, MaybeUninit},
@@ -20,7 +22,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hubless::{Frame, PeerInfo};
+use hubless::{Frame, PeerInfo, untyped};
 
 use crate::{errno::Errno, flow::Heard};
 
@@ -57,6 +59,8 @@ const OWNED: u8 = 0xa3;
 const MORE: u8 = 1;
 /// Somebody else holds these octets, too.
 const ALSO_HELD: u8 = 2;
+/// Somebody wants these octets back: they stay shared, however few.
+const LENT: u8 = 4;
 
 impl Part {
     /// The part at `place`.
@@ -185,16 +189,16 @@ impl Part {
     }
 
     fn clear_body(&mut self) {
-        match self.kind {
-            // SAFETY: the kind says which field of the union is there; it is not used again, for
-            // the kind changes below.
+        let kind = std::mem::replace(&mut self.kind, INLINE);
+        self.len = 0;
+        match kind {
+            // SAFETY: the kind said which field of the union is there; it is not used again, for
+            // the kind has changed: also for whoever gets octets back and looks here.
             SHARED => unsafe { ManuallyDrop::drop(&mut self.body.shared) },
             // SAFETY: as above.
             OWNED => unsafe { ManuallyDrop::drop(&mut self.body.owned) },
             _ => {}
         }
-        self.kind = INLINE;
-        self.len = 0;
     }
 
     #[inline]
@@ -229,9 +233,15 @@ impl Part {
     pub(crate) fn take(&mut self) -> Frame {
         let frame = match self.kind {
             INLINE => Frame::copy_from(self.octets()),
-            // SAFETY: the kind says which field of the union is there; it is taken, and the kind
-            // changes below.
-            SHARED => Frame::from(unsafe { ManuallyDrop::take(&mut self.body.shared) }),
+            SHARED => {
+                // SAFETY: the kind says which field of the union is there; it is taken, and the
+                // kind changes below.
+                let octets = unsafe { ManuallyDrop::take(&mut self.body.shared) };
+                match self.flags & LENT {
+                    0 => Frame::from(octets),
+                    _ => untyped::lend_on(octets),
+                }
+            }
             // SAFETY: as above.
             _ => Frame::from(unsafe { ManuallyDrop::take(&mut self.body.owned) }),
         };
@@ -252,16 +262,29 @@ impl Part {
         self.set_sender(sender);
         match part {
             Heard::Small(octets) => self.put_small(octets),
-            Heard::Frame(frame) if frame.len() <= FRAME_INLINE_MAX => {
-                self.put_small(&frame);
-                return Some(frame);
-            }
-            Heard::Frame(frame) => {
-                self.clear_body();
-                self.put_shared(frame.into_bytes());
-            }
+            Heard::Frame(frame) => return self.put_frame(frame),
         }
         None
+    }
+
+    pub(crate) fn put_frame(&mut self, frame: Frame) -> Option<Frame> {
+        match untyped::take_lent(frame) {
+            Ok(lent) => {
+                self.clear_body();
+                self.put_shared(lent);
+                self.flags |= LENT;
+                None
+            }
+            Err(small) if small.len() <= FRAME_INLINE_MAX => {
+                self.put_small(&small);
+                Some(small)
+            }
+            Err(frame) => {
+                self.clear_body();
+                self.put_shared(frame.into_bytes());
+                None
+            }
+        }
     }
 
     /// At most 64 octets.
@@ -329,7 +352,7 @@ impl Part {
     }
 
     /// The part must be empty.
-    pub(crate) fn put_shared(&mut self, octets: Bytes) {
+    fn put_shared(&mut self, octets: Bytes) {
         self.body.shared = ManuallyDrop::new(octets);
         self.kind = SHARED;
     }

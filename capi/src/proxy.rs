@@ -2,7 +2,10 @@
 
 use std::ffi::{c_int, c_void};
 
-use hubless::{ProxyHandle, SocketType, WayStats, untyped::Socket};
+use hubless::{
+    ProxyHandle, SocketType, WayStats,
+    untyped::{self, Socket},
+};
 
 use crate::{entry::status, errno::Errno, socket::enter};
 
@@ -90,6 +93,7 @@ fn pass_in_turns(
             capture.send(&message)?;
         }
         to.send(message)?;
+        untyped::let_go();
         Ok::<(), Errno>(())
     };
     loop {

@@ -93,7 +93,8 @@ pub(crate) fn readable(descriptor: RawFd) -> libc::pollfd {
     }
 }
 
-/// Waits for descriptors, at most `timeout` (`None`: for ever). Answers how many are ready.
+/// Waits for descriptors, at most `timeout` (`None`: for ever). Answers how many are ready. Nothing
+/// is locked meanwhile, and what was lent is let go of before.
 ///
 /// # Errors
 /// EINTR, EINVAL.
@@ -101,6 +102,7 @@ pub(crate) fn wait_for(
     descriptors: &mut [libc::pollfd],
     timeout: Option<Duration>,
 ) -> Result<usize, Errno> {
+    hubless::untyped::let_go();
     let milliseconds = match timeout {
         None => -1,
         // Rounded up: whoever waits 0.3 ms does not want to turn in circles.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use hubless::{
-    Endpoint, Error, ErrorKind, Frame, OptionValue, PeerInfo, SocketType, untyped::Socket,
+    Endpoint, Error, ErrorKind, Frame, OptionValue, PeerInfo, SocketType,
+    untyped::{self, Socket},
 };
 
 use crate::{
@@ -109,6 +110,8 @@ pub unsafe extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
         if context.is_ours() {
             face.socket.close_behind();
             drop(face);
+            // Before anybody may believe that all is closed.
+            untyped::let_go();
             context.socket_closed();
         } else {
             // Its threads are the other process's, and with them what they had locked.

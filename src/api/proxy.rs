@@ -25,6 +25,7 @@ use super::{
 use crate::{
     base::{
         error::{Error, SendError},
+        lent,
         message::Message,
     },
     core::{Place, Socket, To},
@@ -288,7 +289,9 @@ impl Passing<'_> {
             if self.ends.iter().any(|end| end.socket.is_interrupted()) {
                 return Poll::Ready(());
             }
-            match self.pass_round(waker) {
+            let passed = self.pass_round(waker);
+            lent::let_go();
+            match passed {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(Closed) => return Poll::Ready(()),

@@ -5,6 +5,7 @@
 //! answers what it received last, a REQ whose peer is gone goes on waiting, and what makes no
 //! sense is `WrongState`. A signal that comes while a call waits ends it.
 
+mod lent;
 mod receive;
 mod watcher;
 
@@ -35,7 +36,10 @@ use crate::{
     pattern::{Received, Route},
 };
 
-pub use self::watcher::Watcher;
+pub use self::{
+    lent::{lend, lend_on, let_go, take_lent},
+    watcher::Watcher,
+};
 pub use super::exclusive::{Exclusive, ExclusiveGuard};
 pub use crate::core::InPlace;
 

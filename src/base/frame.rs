@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Frame ── Inline { len, [u8; 64] }        copied, never counted
-//!         └─ Shared(Bytes)                   reference counted, never copied
+//!         └─ Shared(Bytes, lent)             reference counted, never copied; or lent, however few
 //! ```
 //!
 //! 64 octets is the size people measure, so that is where inline ends: a frame is 72 octets wide.
@@ -27,7 +27,11 @@ enum Repr {
         len: u8,
         octets: [u8; INLINE_OCTETS_MAX],
     },
-    Shared(Bytes),
+    Shared {
+        octets: Bytes,
+        /// Somebody wants them back: see [`lent`](super::lent).
+        lent: bool,
+    },
 }
 
 impl Frame {
@@ -48,7 +52,7 @@ impl Frame {
                 octets: short_copy(octets),
             })
         } else {
-            Frame(Repr::Shared(super::bodies::copy(octets)))
+            Frame::shared_of(super::bodies::copy(octets))
         }
     }
 
@@ -57,7 +61,7 @@ impl Frame {
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, octets } => &octets[..usize::from(*len)],
-            Repr::Shared(octets) => octets,
+            Repr::Shared { octets, .. } => octets,
         }
     }
 
@@ -69,11 +73,40 @@ impl Frame {
         std::str::from_utf8(self)
     }
 
-    /// The octets as [`Bytes`]: free above 64 octets, a copy below.
+    /// The octets as [`Bytes`]: a copy up to 64 octets, free above.
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Repr::Inline { len, octets } => Bytes::copy_from_slice(&octets[..usize::from(len)]),
-            Repr::Shared(octets) => octets,
+            Repr::Shared { octets, .. } => octets,
+        }
+    }
+
+    #[inline]
+    fn shared_of(octets: Bytes) -> Frame {
+        let lent = false;
+        Frame(Repr::Shared { octets, lent })
+    }
+
+    /// A frame of octets that somebody wants back, few or many.
+    pub(crate) fn lent(octets: Bytes) -> Frame {
+        let lent = true;
+        Frame(Repr::Shared { octets, lent })
+    }
+
+    /// The octets, if they are lent.
+    pub(crate) fn as_lent(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Repr::Shared { octets, lent: true } => Some(octets),
+            _ => None,
+        }
+    }
+
+    /// The octets, if they are lent; else the frame.
+    #[inline]
+    pub(crate) fn into_lent(self) -> Result<Bytes, Frame> {
+        match self.0 {
+            Repr::Shared { octets, lent: true } => Ok(octets),
+            own => Err(Frame(own)),
         }
     }
 
@@ -82,7 +115,7 @@ impl Frame {
     pub(crate) fn inline(&self) -> Option<(&[u8; INLINE_OCTETS_MAX], u8)> {
         match &self.0 {
             Repr::Inline { len, octets } => Some((octets, *len)),
-            Repr::Shared(_) => None,
+            Repr::Shared { .. } => None,
         }
     }
 
@@ -90,7 +123,7 @@ impl Frame {
     pub(crate) fn shared(&self) -> Option<&Bytes> {
         match &self.0 {
             Repr::Inline { .. } => None,
-            Repr::Shared(octets) => Some(octets),
+            Repr::Shared { octets, .. } => Some(octets),
         }
     }
 }
@@ -231,7 +264,7 @@ impl From<Vec<u8>> for Frame {
         if octets.len() <= INLINE_OCTETS_MAX {
             Frame::copy_from(&octets)
         } else {
-            Frame(Repr::Shared(Bytes::from(octets)))
+            Frame::shared_of(Bytes::from(octets))
         }
     }
 }
@@ -241,7 +274,7 @@ impl From<Bytes> for Frame {
         if octets.len() <= INLINE_OCTETS_MAX {
             Frame::copy_from(&octets)
         } else {
-            Frame(Repr::Shared(octets))
+            Frame::shared_of(octets)
         }
     }
 }

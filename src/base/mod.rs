@@ -13,6 +13,7 @@ mod frame;
 pub mod histogram;
 pub mod interest;
 pub mod keys;
+pub mod lent;
 pub mod message;
 pub mod name;
 pub mod option_table;

@@ -8,7 +8,10 @@ use bytes::Bytes;
 
 use super::{few::Few, gate::Question, job::Job, link::Link, socket::Socket};
 use crate::{
-    base::sync::{Rank, assert_unlocked},
+    base::{
+        lent,
+        sync::{Rank, assert_unlocked},
+    },
     pipe::Lane,
 };
 
@@ -123,6 +126,8 @@ impl Rare {
             socket.submit(self.jobs);
         }
         if self.closed {
+            // Whoever waits for the end of the context has all back then that was lent.
+            lent::let_go();
             socket.context.leave(socket);
         }
     }

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::base::{
     error::ErrorKind,
+    lent,
     socket_type::SocketType,
     sync::{
         Guard, Ordering, fence,
@@ -108,6 +109,7 @@ impl Socket {
             }
             // Whoever is about to wait writes out what it has left lying.
             let received = self.flush_all(true);
+            lent::let_go();
             if deadline.is_some_and(|deadline| deadline <= self.context.metal.now()) {
                 return Err(ErrorKind::TimedOut);
             }
@@ -251,7 +253,8 @@ impl Socket {
             let woken = parker.end_poll();
             self.work(&mut guard, now, &mut bells);
             match polled {
-                _ if woken || !bells.is_empty() => break Parked::Woken,
+                // What was lent is let go of outside the lock, too.
+                _ if woken || !bells.is_empty() || lent::owes() => break Parked::Woken,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     break Parked::Interrupted;

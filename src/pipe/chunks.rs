@@ -95,6 +95,8 @@ pub(super) struct Run {
     buffer: Vec<u8>,
     used: usize,
     ends: Vec<u32>,
+    /// Whoever lent octets that were copied to here gets them back when these have left.
+    lent: Vec<Bytes>,
 }
 
 impl Run {
@@ -122,6 +124,12 @@ impl Run {
         let end = self.used + octets.len();
         self.buffer[self.used..end].copy_from_slice(octets);
         self.used = end;
+    }
+
+    /// Puts in the octets of a frame, for which there is room.
+    fn put_body(&mut self, body: &Frame) {
+        self.put(body);
+        self.lent.extend(body.as_lent().cloned());
     }
 
     /// The header of a data frame: the same in ZMTP 2.0 and 3.x (RFC 37, "Framing").
@@ -162,6 +170,7 @@ impl Run {
         let shift = self.used as u32;
         self.put(other.octets());
         self.ends.extend(other.ends.iter().map(|end| end + shift));
+        self.lent.append(&mut other.lent);
         other.clear();
     }
 
@@ -169,6 +178,7 @@ impl Run {
     fn clear(&mut self) {
         self.used = 0;
         self.ends.clear();
+        self.lent.clear();
     }
 }
 
@@ -275,7 +285,7 @@ impl Chunks {
                 continue;
             }
             let run = self.open_run(frame.len(), false);
-            run.put(frame);
+            run.put_body(frame);
             if last {
                 run.ends.push(run.used as u32);
             }
@@ -303,7 +313,7 @@ impl Chunks {
                 });
             }
             None => {
-                run.put(frame);
+                run.put_body(frame);
                 if last {
                     run.ends.push(run.used as u32);
                 }
@@ -488,6 +498,7 @@ fn pool_take() -> Run {
         buffer: vec![0; FULL_RUN],
         used: 0,
         ends: Vec::with_capacity(1 << 10),
+        lent: Vec::new(),
     })
 }
 

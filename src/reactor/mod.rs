@@ -22,6 +22,7 @@ use slab::Slab;
 use self::load::Load;
 use self::metal::{Bell, Metal, Ready, Registry, Selector, SourceId};
 use crate::base::{
+    lent,
     stats::IoStats,
     sync::{Mutex, Rank},
     time::Time,
@@ -142,6 +143,7 @@ impl Reactor {
             let again = tenant.sweep();
             self.shared.swept(key, &tenant, again);
         }
+        lent::let_go();
         !self.shared.desk.lock().stopped
     }
 

@@ -17,6 +17,7 @@ use std::{
 use super::sys;
 use crate::{
     base::{
+        lent,
         sync::{Mutex, Rank},
         tuning::{LOOKUPS_WAITING_MAX, RESOLVER_THREADS_MAX},
     },
@@ -122,6 +123,8 @@ fn look_up_all(work: &Mutex<Work>) {
         if catch_unwind(AssertUnwindSafe(|| (lookup.done)(answer))).is_err() {
             log::error!("whoever asked for a name panicked at the answer");
         }
+        // Whoever asked may have driven a socket.
+        lent::let_go();
     }
 }
 
