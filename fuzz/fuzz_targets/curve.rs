@@ -1,15 +1,28 @@
 //! CURVE, either side: what comes behind a good greeting, where every box opens.
 #![no_main]
 
-use hubless::{SocketType, internals::wire::{command, greeting}};
+use hubless::{
+    SocketType,
+    internals::wire::{command, greeting},
+};
 use hubless_fuzz::{Side, config, dice, open_curve};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, piece, rest)) = dice(data) else { return };
-    let types = [SocketType::Router, SocketType::Pub, SocketType::Pull, SocketType::Rep];
+    let Some((choice, piece, rest)) = dice(data) else {
+        return;
+    };
+    let types = [
+        SocketType::Router,
+        SocketType::Pub,
+        SocketType::Pull,
+        SocketType::Rep,
+    ];
     let client = choice & 1 == 1;
-    let mut side = Side::new(config(types[usize::from(choice >> 1 & 3)], open_curve(client)));
+    let mut side = Side::new(config(
+        types[usize::from(choice >> 1 & 3)],
+        open_curve(client),
+    ));
     let greeting = greeting::encode_with(greeting::mechanism("CURVE"), false, b"");
     assert!(side.hear(&greeting, piece));
     if choice & 8 == 0 {

@@ -1,13 +1,23 @@
 //! CURVE behind READY: MESSAGE, and what is in it, where every box opens.
 #![no_main]
 
-use hubless::{SocketType, internals::wire::{command, frame, greeting, metadata}};
+use hubless::{
+    SocketType,
+    internals::wire::{command, frame, greeting, metadata},
+};
 use hubless_fuzz::{Side, config, dice, open_curve};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, piece, rest)) = dice(data) else { return };
-    let types = [SocketType::Pull, SocketType::XPub, SocketType::Dealer, SocketType::Router];
+    let Some((choice, piece, rest)) = dice(data) else {
+        return;
+    };
+    let types = [
+        SocketType::Pull,
+        SocketType::XPub,
+        SocketType::Dealer,
+        SocketType::Router,
+    ];
     let theirs = ["PUSH", "SUB", "DEALER", "DEALER"];
     let kind = usize::from(choice >> 1 & 3);
     let mut side = Side::new(config(types[kind], open_curve(true)));

@@ -28,7 +28,10 @@ fuzz_target!(|data: &[u8]| {
         }
         assert_eq!(metadata::parse(&again), Ok(properties));
     }
-    if let Ok(key) = std::str::from_utf8(data).unwrap_or_default().parse::<PublicKey>() {
+    if let Ok(key) = std::str::from_utf8(data)
+        .unwrap_or_default()
+        .parse::<PublicKey>()
+    {
         assert_eq!(key.to_string().as_bytes(), data);
     }
 });

@@ -123,7 +123,9 @@ impl Side {
                 let (now, later) = rest.split_at(most.min(rest.len()));
                 body.extend_from_slice(now);
                 rest = later;
-                let step = self.engine.handle_large_body(Time::START, now.len(), &mut self.inbox);
+                let step = self
+                    .engine
+                    .handle_large_body(Time::START, now.len(), &mut self.inbox);
                 if !self.follow(step, &mut full) {
                     return false;
                 }
