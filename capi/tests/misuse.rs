@@ -6,7 +6,9 @@ mod common;
 use std::{
     ffi::{c_char, c_int, c_void},
     process::Command,
-    ptr, thread,
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+    thread,
 };
 
 use common::*;
@@ -411,5 +413,54 @@ fn errors_have_the_texts_that_programs_print() {
         assert_eq!(version, [4, 3, 6]);
         assert_eq!((zmq_has(ptr::null()), zmq_has(c"tcp".as_ptr())), (0, 0));
         assert_eq!((zmq_has(c"ipc".as_ptr()), zmq_has(c"pgm".as_ptr())), (1, 0));
+    }
+}
+
+#[test]
+fn what_is_left_may_be_done_at_exit() {
+    let me = std::env::current_exe().expect("this program");
+    let child = Command::new(me)
+        .args(["--exact", "exits", "--ignored", "--test-threads=1"])
+        .output()
+        .expect("to run it");
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert_eq!((child.status.code(), &said[..]), (Some(WELL), ""));
+}
+
+const WELL: c_int = 37;
+
+/// By then the thread has ended as far as Rust is concerned: what was its own is gone.
+#[test]
+#[ignore = "exits"]
+fn exits() {
+    static LEFT: [AtomicPtr<c_void>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
+    extern "C" fn say_goodbye() {
+        let [context, pull, push] = LEFT.each_ref().map(|it| it.load(Ordering::SeqCst));
+        for _ in 0..3 {
+            assert_eq!(send(push, [7; 1000], 0), 1000);
+            assert_eq!(recv(pull, 0), Ok(vec![7; 1000]));
+        }
+        // SAFETY: the context is open, and nothing is left to do in the end.
+        unsafe {
+            let late = zmq_socket(context, PULL);
+            assert_eq!(bind(late, "tcp://127.0.0.1:*"), 0);
+            assert_eq!(connect(push, &text(late, LAST_ENDPOINT)), 0);
+            for socket in [pull, push, late] {
+                assert_eq!(zmq_close(socket), 0);
+            }
+            assert_eq!(zmq_ctx_term(context), 0);
+            libc::_exit(WELL)
+        }
+    }
+    let mut stage = Stage::new();
+    let [pull, push] = stage.pair([PULL, PUSH], "tcp://127.0.0.1:*");
+    assert_eq!((send(push, "x", 0), recv(pull, 0)), (1, Ok(b"x".to_vec())));
+    for (place, it) in LEFT.iter().zip([stage.context, pull, push]) {
+        place.store(it, Ordering::SeqCst);
+    }
+    // SAFETY: a handler that may be called by then.
+    unsafe {
+        libc::atexit(say_goodbye);
+        libc::exit(0)
     }
 }

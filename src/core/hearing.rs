@@ -35,7 +35,7 @@ thread_local! {
 /// Sleeps until woken, at most `timeout` (`None`: for ever), or until a signal comes. Where
 /// descriptors have run out it sleeps too deep for signals.
 pub fn sleep(metal: &dyn Metal, parker: &Parker, timeout: Option<Duration>) -> Parked {
-    BED.with_borrow_mut(|slot| {
+    let lie_down = |slot: &mut Option<Bed>| {
         if slot.as_ref().is_none_or(|bed| bed.process != process::id()) {
             *slot = Bed::new(metal).ok();
         }
@@ -43,7 +43,10 @@ pub fn sleep(metal: &dyn Metal, parker: &Parker, timeout: Option<Duration>) -> P
             Some(bed) => bed.sleep(parker, timeout),
             None => parker.park(timeout),
         }
-    })
+    };
+    // A thread that is about to end has no bed of its own any more.
+    BED.try_with(|slot| lie_down(&mut slot.borrow_mut()))
+        .unwrap_or_else(|_| lie_down(&mut None))
 }
 
 impl Bed {

@@ -81,6 +81,7 @@ pub(super) enum Fare {
 }
 
 /// What reading needs, one for each thread.
+#[derive(Default)]
 struct Scratch {
     octets: Vec<u8>,
     batch: VecDeque<Message>,
@@ -91,6 +92,15 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = const {
         RefCell::new(Scratch { octets: Vec::new(), batch: VecDeque::new(), output: Vec::new() })
     };
+}
+
+fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    let mut work = Some(work);
+    let mut go = |scratch: &mut Scratch| (work.take().expect("only once"))(scratch);
+    // A thread that is about to end has none of its own any more.
+    SCRATCH
+        .try_with(|scratch| go(&mut scratch.borrow_mut()))
+        .unwrap_or_else(|_| go(&mut Scratch::default()))
 }
 
 impl Session {
@@ -169,7 +179,7 @@ impl Session {
         }
         let reads = ready.readable || ready.closed || self.engine.starts_at_once();
         let fare = if reads {
-            SCRATCH.with_borrow_mut(|scratch| self.read(socket, entry, scratch, now, bells))
+            with_scratch(|scratch| self.read(socket, entry, scratch, now, bells))
         } else {
             Ok(false)
         };
@@ -203,7 +213,7 @@ impl Session {
             self.note(socket, flushed, bells);
             return;
         }
-        SCRATCH.with_borrow_mut(|scratch| {
+        with_scratch(|scratch| {
             scratch.output.clear();
             self.engine.poll_output(&mut scratch.output);
             if !scratch.output.is_empty() {

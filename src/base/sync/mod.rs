@@ -52,6 +52,11 @@ pub enum Rank {
     Leaf = 8,
 }
 
+/// What a lock of std's gives, whoever has panicked.
+fn forgive<T>(locked: Result<T, PoisonError<T>>) -> T {
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A mutex that knows its place.
 pub struct Mutex<T> {
     rank: Rank,
@@ -75,7 +80,7 @@ impl<T> Mutex<T> {
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
         order::taking(self.rank);
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = forgive(self.inner.lock());
         Guard {
             rank: self.rank,
             #[cfg(loom)]

@@ -17,12 +17,7 @@ use std::{
     time::Duration,
 };
 
-#[cfg(loom)]
-use loom::thread::{self, Thread};
-#[cfg(not(loom))]
-use std::thread::{self, Thread};
-
-use super::{AtomicU8, Mutex, Ordering, Rank};
+use super::{AtomicU8, Mutex, Ordering, Rank, forgive, imp};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +39,10 @@ pub trait Alarm: Send + Sync {
 /// One thread's way to wait.
 pub struct Parker {
     state: AtomicU8,
-    thread: Thread,
+    /// Held by who falls asleep, until it is asleep: who wakes it comes neither too early nor too
+    /// late. (Not std's parking, which ends before a thread does: handlers of `exit` come later.)
+    bed: imp::Mutex<()>,
+    woken: imp::Condvar,
     alarm: Mutex<Option<Arc<dyn Alarm>>>,
 }
 
@@ -67,14 +65,17 @@ loom::thread_local! {
 impl Parker {
     /// This thread's parker, and the waker that ends its waits.
     pub fn current() -> (Arc<Parker>, Waker) {
-        PARKER.with(|cell| cell.get_or_init(Parker::new).clone())
+        let parker = PARKER.try_with(|cell| cell.get_or_init(Parker::new).clone());
+        // A thread that is about to end has none of its own any more.
+        parker.unwrap_or_else(|_| Parker::new())
     }
 
     /// A parker of this thread's own, and its waker.
     pub fn new() -> (Arc<Parker>, Waker) {
         let parker = Arc::new(Parker {
             state: AtomicU8::new(AWAKE),
-            thread: thread::current(),
+            bed: imp::Mutex::new(()),
+            woken: imp::Condvar::new(),
             alarm: Mutex::new(Rank::Leaf, None),
         });
         let waker = Waker::from(Arc::clone(&parker));
@@ -84,10 +85,15 @@ impl Parker {
     /// Sleeps until woken, at most `timeout` (`None`: for ever). Returns at once if a wake came
     /// since the last wait.
     pub fn park(&self, timeout: Option<Duration>) -> Parked {
+        let bed = forgive(self.bed.lock());
         if !self.leave_awake(ASLEEP) {
             return Parked::Woken;
         }
-        sleep(timeout);
+        match timeout {
+            #[cfg(not(loom))]
+            Some(timeout) => drop(forgive(self.woken.wait_timeout(bed, timeout))),
+            _ => drop(forgive(self.woken.wait(bed))),
+        }
         match self.state.swap(AWAKE, Ordering::AcqRel) {
             ASLEEP if timeout.is_some() => Parked::TimedOut,
             _ => Parked::Woken,
@@ -148,7 +154,10 @@ impl Wake for Parker {
 
     fn wake_by_ref(self: &Arc<Parker>) {
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
-            ASLEEP => self.thread.unpark(),
+            ASLEEP => {
+                drop(forgive(self.bed.lock()));
+                self.woken.notify_one();
+            }
             POLLING => {
                 let alarm = self.alarm.lock().clone();
                 if let Some(alarm) = alarm {
@@ -160,24 +169,18 @@ impl Wake for Parker {
     }
 }
 
-fn sleep(timeout: Option<Duration>) {
-    match timeout {
-        #[cfg(not(loom))]
-        Some(timeout) => thread::park_timeout(timeout),
-        _ => thread::park(),
-    }
-}
-
 impl std::fmt::Debug for Parker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parker")
-            .field("thread", &self.thread.id())
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
