@@ -6,6 +6,8 @@
 
 #[path = "loom/kernel.rs"]
 mod kernel;
+#[path = "../capi/src/raised.rs"]
+mod raised;
 #[path = "loom/sockets.rs"]
 mod sockets;
 
@@ -22,11 +24,12 @@ use hubless::internals::{
 };
 use loom::{
     sync::{
-        Arc, Mutex, Notify,
+        Arc, Condvar, Mutex, Notify,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
+use raised::Raised;
 
 fn model(walk: impl Fn() + Sync + Send + 'static) {
     model_of(3, walk);
@@ -350,5 +353,106 @@ fn what_a_sender_holds_back_is_fetched_or_rung_for() {
             }
         }
         assert_eq!(read, 3, "nothing lost");
+    });
+}
+
+/// A signal of the C library: a descriptor, by the octets that wait there.
+struct Shown {
+    raised: Raised,
+    octets: Mutex<usize>,
+    written: Condvar,
+}
+
+impl Shown {
+    fn new() -> Arc<Shown> {
+        Arc::new(Shown {
+            raised: Raised::new(),
+            octets: Mutex::new(0),
+            written: Condvar::new(),
+        })
+    }
+
+    fn raise(&self) {
+        self.raised.raise(|| {
+            *self.octets.lock().unwrap() += 1;
+            self.written.notify_all();
+        });
+    }
+
+    fn lower(&self) {
+        self.raised.lower(|| {
+            let mut octets = self.octets.lock().unwrap();
+            *octets = octets.saturating_sub(1);
+        });
+    }
+
+    fn wait(&self) {
+        let mut octets = self.octets.lock().unwrap();
+        while *octets == 0 {
+            octets = self.written.wait(octets).unwrap();
+        }
+    }
+}
+
+/// Two do something and raise a signal, and who waits for that lowers it and looks: it sees both,
+/// by the signal alone, and nothing is left to read in the end.
+#[test]
+fn a_raised_signal_is_seen_and_can_be_lowered() {
+    model(|| {
+        let signal = Shown::new();
+        let done = Arc::new(AtomicUsize::new(0));
+        let others = [(); 2].map(|()| {
+            let (signal, done) = (Arc::clone(&signal), Arc::clone(&done));
+            thread::spawn(move || {
+                done.fetch_add(1, Ordering::Relaxed);
+                signal.raise();
+            })
+        });
+        loop {
+            signal.lower();
+            if done.load(Ordering::Relaxed) == 2 {
+                break;
+            }
+            signal.wait();
+            // It may be readable a moment before it can be lowered.
+            thread::yield_now();
+        }
+        for other in others {
+            other.join().unwrap();
+        }
+        signal.lower();
+        assert_eq!(*signal.octets.lock().unwrap(), 0, "readable for ever");
+    });
+}
+
+/// Two lower a signal while it is raised again: either one of them sees why, or it stays raised.
+#[test]
+fn a_raised_signal_is_not_lowered_unseen_by_two() {
+    model(|| {
+        let signal = Shown::new();
+        let done = Arc::new(AtomicUsize::new(0));
+        signal.raise();
+        let look = |signal: &Shown, done: &AtomicUsize| {
+            signal.lower();
+            done.load(Ordering::Relaxed)
+        };
+        let other = thread::spawn({
+            let (signal, done) = (Arc::clone(&signal), Arc::clone(&done));
+            move || look(&signal, &done)
+        });
+        let raiser = thread::spawn({
+            let (signal, done) = (Arc::clone(&signal), Arc::clone(&done));
+            move || {
+                done.store(1, Ordering::Relaxed);
+                signal.raise();
+            }
+        });
+        let mine = look(&signal, &done);
+        let theirs = other.join().unwrap();
+        raiser.join().unwrap();
+        let octets = *signal.octets.lock().unwrap();
+        assert!(mine + theirs > 0 || octets == 1, "nobody hears of it");
+        signal.lower();
+        assert_eq!(*signal.octets.lock().unwrap(), 0, "readable for ever");
     });
 }

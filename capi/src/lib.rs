@@ -28,6 +28,7 @@ mod parts;
 mod poll;
 mod properties;
 mod proxy;
+mod raised;
 mod signal;
 mod slots;
 mod socket;

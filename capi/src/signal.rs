@@ -10,22 +10,19 @@ use std::{
         unix::net::UnixStream,
     },
     ptr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::Wake,
     time::Duration,
 };
 
-use crate::errno::Errno;
+use crate::{errno::Errno, raised::Raised};
 
 /// See above.
 #[derive(Debug)]
 pub(crate) struct Signal {
     shown: UnixStream,
     raiser: UnixStream,
-    raised: AtomicBool,
+    raised: Raised,
 }
 
 impl Signal {
@@ -38,7 +35,7 @@ impl Signal {
         Ok(Signal {
             shown,
             raiser,
-            raised: AtomicBool::new(false),
+            raised: Raised::new(),
         })
     }
 
@@ -49,20 +46,18 @@ impl Signal {
 
     /// The descriptor is readable from now on.
     pub(crate) fn raise(&self) {
-        if !self.raised.swap(true, Ordering::AcqRel) {
+        self.raised.raise(|| {
             // One octet always fits: it is the only one.
             let _ = (&self.raiser).write(&[1]);
-        }
+        });
     }
 
-    /// The descriptor is not readable any more.
+    /// The descriptor is not readable any more, unless somebody raises it at this moment. Whoever
+    /// calls this looks afterwards at what is told of.
     pub(crate) fn lower(&self) {
-        if self.raised.load(Ordering::Acquire) {
-            // Read first: whoever raises it in between writes another octet.
-            let mut octets = [0; 8];
-            let _ = (&self.shown).read(&mut octets);
-            self.raised.store(false, Ordering::Release);
-        }
+        self.raised.lower(|| {
+            let _ = (&self.shown).read(&mut [0]);
+        });
     }
 
     /// Waits until it is raised, at most `timeout`.

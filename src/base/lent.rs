@@ -12,14 +12,16 @@
 //! An I/O thread lets go at the end of its turn, a call that waits before it does, a proxy after
 //! each round; a call from C, whose handle is locked meanwhile, at its end.
 
-use std::{cell::RefCell, collections::VecDeque};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    // Of a hint, with which nothing has to agree: none of loom's.
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 
-use super::{
-    message::Frame,
-    sync::{AtomicUsize, Ordering},
-};
+use super::message::Frame;
 
 /// A frame of `owner`'s octets. That is dropped by [`let_go`], of the thread that needed it last.
 pub fn lend<T: AsRef<[u8]> + Send + 'static>(owner: T) -> Frame {
