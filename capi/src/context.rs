@@ -7,7 +7,6 @@
 
 use std::{
     ffi::{c_int, c_void},
-    process,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -38,8 +37,6 @@ pub(crate) struct Face(Arc<Context>);
 
 /// A context, which its sockets share.
 pub(crate) struct Context {
-    /// The process that made it: in the child of a fork nothing of it works.
-    process: u32,
     context: hubless::Context,
     /// Sockets that the program has not closed.
     open: Mutex<usize>,
@@ -59,7 +56,6 @@ impl Kind for Face {
 impl Context {
     fn new() -> Result<Context, Errno> {
         let context = Context {
-            process: process::id(),
             context: hubless::Context::new(),
             open: Mutex::new(0),
             closed: Mutex::new(None),
@@ -70,11 +66,6 @@ impl Context {
 
     fn open(&self) -> MutexGuard<'_, usize> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Was it made by this very process, and not by one that has forked?
-    pub(crate) fn is_ours(&self) -> bool {
-        self.process == process::id()
     }
 
     /// A new socket. Whoever has it says [`socket_closed`](Context::socket_closed) in the end.
@@ -163,11 +154,15 @@ fn number_of(text: &[u8]) -> Option<c_int> {
 /// `context` is NULL, or a handle of ours.
 ///
 /// # Errors
-/// EFAULT if it is no context's.
+/// EFAULT if it is no context's; ETERM if it is another process's, which was forked.
 pub(crate) unsafe fn find(context: *mut c_void) -> Result<Arc<Context>, Errno> {
     // SAFETY: the same as ours.
-    let face = unsafe { slots::enter::<Face>(context) }.ok_or(Errno::EFAULT)?;
-    Ok(Arc::clone(&face.0))
+    match unsafe { slots::enter::<Face>(context) } {
+        Some(face) => Ok(Arc::clone(&face.0)),
+        // SAFETY: the same as ours.
+        None if unsafe { slots::is_inherited::<Face>(context) } => Err(Errno::ETERM),
+        None => Err(Errno::EFAULT),
+    }
 }
 
 /// Makes a context. It has no threads before its first socket.
@@ -187,19 +182,17 @@ pub extern "C" fn zmq_ctx_new() -> *mut c_void {
 pub unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
     status(|| {
         // SAFETY: the same as ours.
-        let it = unsafe { find(context) }?;
-        if it.is_ours() {
-            it.context.shutdown();
-            untyped::let_go();
-            it.wait()?;
+        if unsafe { slots::forget_inherited::<Face>(context) } {
+            return Ok(());
         }
         // SAFETY: the same as ours.
+        let it = unsafe { find(context) }?;
+        it.context.shutdown();
+        untyped::let_go();
+        it.wait()?;
+        // SAFETY: the same as ours.
         let face = unsafe { slots::enter::<Face>(context) }.ok_or(Errno::EFAULT)?;
-        let gone = face.remove();
-        if !it.is_ours() {
-            // Its threads are the other process's, and with them what they had locked.
-            std::mem::forget((gone, it));
-        }
+        drop(face.remove());
         Ok(())
     })
 }
@@ -212,9 +205,9 @@ pub unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
 pub unsafe extern "C" fn zmq_ctx_shutdown(context: *mut c_void) -> c_int {
     status(|| {
         // SAFETY: the same as ours.
-        let context = unsafe { find(context) }?;
-        if context.is_ours() {
-            context.context.shutdown();
+        if !unsafe { slots::is_inherited::<Face>(context) } {
+            // SAFETY: the same as ours.
+            unsafe { find(context) }?.context.shutdown();
         }
         Ok(())
     })

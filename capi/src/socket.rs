@@ -60,11 +60,22 @@ impl Kind for Face {
 /// `socket` is NULL, or a handle of ours.
 ///
 /// # Errors
-/// ENOTSOCK if it is no socket's.
+/// ENOTSOCK if it is no socket's; ETERM if it is another process's, which was forked.
 #[inline(always)]
 pub(crate) unsafe fn enter(socket: *mut c_void) -> Result<Taken<Face>, Errno> {
     // SAFETY: the same as ours.
-    unsafe { slots::enter::<Face>(socket) }.ok_or(Errno::ENOTSOCK)
+    unsafe { slots::enter::<Face>(socket).ok_or_else(|| absent(socket)) }
+}
+
+/// # Safety
+/// As [`enter`].
+#[cold]
+unsafe fn absent(socket: *mut c_void) -> Errno {
+    // SAFETY: the same as ours.
+    match unsafe { slots::is_inherited::<Face>(socket) } {
+        true => Errno::ETERM,
+        false => Errno::ENOTSOCK,
+    }
 }
 
 /// Makes a socket.
@@ -102,21 +113,20 @@ pub unsafe extern "C" fn zmq_socket(context: *mut c_void, kind: c_int) -> *mut c
 pub unsafe extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
     status(|| {
         // SAFETY: the same as ours.
+        if unsafe { slots::forget_inherited::<Face>(socket) } {
+            return Ok(());
+        }
+        // SAFETY: the same as ours.
         let face = unsafe { enter(socket) }?.remove();
         let Some(face) = face else {
             return Err(Errno::ENOTSOCK);
         };
         let context = Arc::clone(&face.context);
-        if context.is_ours() {
-            face.socket.close_behind();
-            drop(face);
-            // Before anybody may believe that all is closed.
-            untyped::let_go();
-            context.socket_closed();
-        } else {
-            // Its threads are the other process's, and with them what they had locked.
-            std::mem::forget(face);
-        }
+        face.socket.close_behind();
+        drop(face);
+        // Before anybody may believe that all is closed.
+        untyped::let_go();
+        context.socket_closed();
         Ok(())
     })
 }

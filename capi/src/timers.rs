@@ -35,6 +35,7 @@ unsafe impl Send for Timer {}
 
 impl Kind for Timers {
     const MAGIC: u32 = 0xcafe_dada;
+    const OUTLIVES_FORKS: bool = true;
 
     fn free() -> &'static Free<Timers> {
         static FREE: Free<Timers> = Free::new();

@@ -1,5 +1,5 @@
-//! What programs do wrong is an errno: handles that are none, calls from two threads at a time,
-//! forks, a process without descriptors left.
+//! What programs do wrong is an errno: handles that are none, calls from two threads at a time, a
+//! process without descriptors left.
 
 mod common;
 
@@ -266,21 +266,6 @@ fn the_end_of_a_context_ends_every_call() {
     stage.context = ptr::null_mut();
 }
 
-/// Runs one of the tests below in a process of its own.
-#[track_caller]
-fn in_a_process(test: &str) {
-    let me = std::env::current_exe().expect("this program");
-    let child = Command::new(me)
-        .args(["--exact", test, "--ignored", "--test-threads=1"])
-        .output()
-        .expect("to run it");
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(
-        child.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
-}
-
 #[test]
 fn a_process_without_descriptors_goes_on() {
     in_a_process("without_descriptors");
@@ -346,41 +331,6 @@ fn without_descriptors() {
     assert_eq!(set(late, SNDTIMEO, SOON), 0);
     assert_eq!(send(late, "late", 0), 4);
     assert_eq!(recv(pull, 0), Ok(b"late".to_vec()));
-}
-
-#[test]
-fn the_child_of_a_fork_may_close_what_it_has_inherited() {
-    in_a_process("forks");
-}
-
-#[test]
-#[ignore = "forks"]
-fn forks() {
-    let mut stage = Stage::new();
-    let [pull, push] = stage.pair([PULL, PUSH], "tcp://127.0.0.1:*");
-    assert_eq!(
-        (send(push, "before", 0), recv(pull, 0)),
-        (6, Ok(b"before".to_vec()))
-    );
-    // SAFETY: the child does nothing but what is tested, and leaves.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: handles, whose context is the other process's.
-        let done = unsafe {
-            let closed = [pull, push].map(|socket| zmq_close(socket));
-            (closed, zmq_ctx_term(stage.context), zmq_close(pull))
-        };
-        // SAFETY: the child leaves without the tests' own end.
-        unsafe { libc::_exit(c_int::from(done != ([0, 0], 0, -1))) };
-    }
-    let mut status = -1;
-    // SAFETY: a number of a child, and a place for its status.
-    unsafe { assert_eq!(libc::waitpid(child, &mut status, 0), child) };
-    assert_eq!(status, 0, "what the child saw");
-    assert_eq!(
-        (send(push, "after", 0), recv(pull, 0)),
-        (5, Ok(b"after".to_vec()))
-    );
 }
 
 #[test]

@@ -19,6 +19,12 @@ impl<T> Exclusive<T> {
         Exclusive(Biased::new(Rank::Handle, value))
     }
 
+    /// Does anybody hold it? For who knows that nobody takes it or gives it back meanwhile: the child
+    /// of a fork, where other threads hold for ever what they held.
+    pub fn is_held(&self) -> bool {
+        self.0.is_held()
+    }
+
     /// Takes the lock, waiting for it.
     #[inline(always)]
     pub fn lock(&self) -> ExclusiveGuard<'_, T> {

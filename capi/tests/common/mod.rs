@@ -4,6 +4,7 @@
 use std::{
     ffi::{CString, c_char, c_int, c_void},
     mem::MaybeUninit,
+    process::Command,
     ptr,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -114,6 +115,21 @@ impl Drop for Stage {
             assert_eq!(ended, 0, "errno {}", zmq_errno());
         }
     }
+}
+
+/// Runs a test that is ignored otherwise, in a process of its own.
+#[track_caller]
+pub fn in_a_process(test: &str) {
+    let me = std::env::current_exe().expect("this program");
+    let child = Command::new(me)
+        .args(["--exact", test, "--ignored", "--test-threads=1"])
+        .output()
+        .expect("to run it");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }
 
 /// A name that no other test has.

@@ -26,7 +26,7 @@
 use std::{
     cell::UnsafeCell,
     ops::{Deref, DerefMut},
-    sync::{OnceLock, PoisonError},
+    sync::{OnceLock, PoisonError, TryLockError},
 };
 
 use super::{AtomicUsize, Ordering, Rank, imp, order};
@@ -85,6 +85,19 @@ impl<T> Biased<T> {
     /// Does somebody enter by bias?
     pub fn is_biased(&self) -> bool {
         self.owner.load(Ordering::Relaxed) != 0
+    }
+
+    /// Is anybody inside? For who knows that nobody comes or goes: the child of a fork, where others
+    /// stay for ever where they were.
+    pub fn is_held(&self) -> bool {
+        let habit = match self.mutex.try_lock() {
+            Ok(habit) => habit,
+            Err(TryLockError::Poisoned(habit)) => habit.into_inner(),
+            Err(TryLockError::WouldBlock) => return true,
+        };
+        let inside =
+            |slot: &Slot| slot.inside[self.level].load(Ordering::Acquire) == self.address();
+        habit.owner.is_some_and(inside)
     }
 
     /// Takes the lock, waiting for it.
