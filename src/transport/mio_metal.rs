@@ -1,11 +1,13 @@
 //! The metal that programs run on: the system's clock, sockets and threads.
 
 use std::{
+    cell::Cell,
     fmt,
     hash::{BuildHasher, RandomState},
     hint, io, mem,
     net::SocketAddr,
     os::fd::OwnedFd,
+    ptr,
     sync::{Once, mpsc},
     thread::{self, JoinHandle},
     time::Instant,
@@ -35,9 +37,18 @@ pub struct MioMetal {
     drawn: AtomicU64,
     reactors: AtomicUsize,
     /// The threads that run them.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<(ThreadKey, JoinHandle<()>)>>,
     resolver: Resolver,
     cores: (usize, usize),
+}
+
+/// A metal, by its address, and a number of its own: one of our threads.
+type ThreadKey = (usize, usize);
+
+thread_local! {
+    /// Which of our threads this is, if it is one. One of the program's may have no name of std's any
+    /// more: it may be about to end.
+    static ME: Cell<Option<ThreadKey>> = const { Cell::new(None) };
 }
 
 impl MioMetal {
@@ -162,19 +173,21 @@ impl Metal for MioMetal {
 
     fn run(&self, mut reactor: Reactor, thread: &ThreadOptions) -> io::Result<()> {
         let number = self.reactors.fetch_add(1, Ordering::Relaxed);
+        let key = (ptr::from_ref(self).addr(), number);
         let name = match &*thread.name_prefix {
             "" => format!("hubless-io-{number}"),
             prefix => format!("{prefix}/io-{number}"),
         };
         let builder = thread::Builder::new().name(name);
         let mut work = move || {
+            ME.set(Some(key));
             sys::block_signals();
             sys::sharpen_timers();
             while reactor.turn(None) {}
         };
         if !thread.say_something() {
             let spawned = builder.spawn(work)?;
-            self.threads.lock().push(spawned);
+            self.threads.lock().push((key, spawned));
             return Ok(());
         }
         // Only the thread itself can be told, and whoever asked for it wants to know.
@@ -191,15 +204,14 @@ impl Metal for MioMetal {
         })?;
         let settled = told.recv();
         if let Ok(Ok(())) = settled {
-            self.threads.lock().push(spawned);
+            self.threads.lock().push((key, spawned));
         }
         settled.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
     }
 
     fn join(&self) {
         let threads = mem::take(&mut *self.threads.lock());
-        let me = thread::current().id();
-        for other in threads.into_iter().filter(|it| it.thread().id() != me) {
+        for (_, other) in threads.into_iter().filter(|it| Some(it.0) != ME.get()) {
             // One that panicked has ended, too, and said so.
             let _ = other.join();
         }
