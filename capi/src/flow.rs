@@ -58,12 +58,17 @@ pub(crate) unsafe fn say(
 }
 
 #[cold]
-fn say_alone(face: Taken<Face>, part: Message, flags: c_int) -> Result<(), (Frame, Errno)> {
+fn say_alone(mut face: Taken<Face>, part: Message, flags: c_int) -> Result<(), (Frame, Errno)> {
     if !face.kind.sends() {
         return Err((last_of(part).1, Errno::ENOTSUP));
     }
+    if let Err(errno) = face.begin_to_speak() {
+        return Err((last_of(part).1, errno));
+    }
     match face.socket.try_send(part) {
         Ok(()) => Ok(()),
+        // A routing id, and nothing for whoever has it.
+        Err(SendError::Unroutable(_)) if face.kind.addresses() => Ok(()),
         Err(refused) => wait_for_room(face, refused, flags).map_err(|refused| {
             let errno = Errno::from(refused.kind());
             (last_of(refused.into_message()).1, errno)
@@ -83,6 +88,9 @@ unsafe fn say_of_several(
         return Err((part, Errno::ENOTSUP));
     }
     if face.said.is_empty() {
+        if let Err(errno) = face.begin_to_speak() {
+            return Err((part, errno));
+        }
         let mut admitted = face.socket.try_admit(&part);
         if flags & DONTWAIT == 0 && admitted == Err(ErrorKind::Full) {
             let socket = face.socket.clone();

@@ -131,7 +131,8 @@ impl Face {
         }
         let look = self.socket.look();
         let readable = look.readable || self.more;
-        c_int::from(readable) | c_int::from(look.writable) << 1
+        let writable = look.writable && !self.is_amid();
+        c_int::from(readable) | c_int::from(writable) << 1
     }
 }
 

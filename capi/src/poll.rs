@@ -81,17 +81,6 @@ pub unsafe extern "C" fn zmq_poll(items: *mut PollItem, count: c_int, timeout: c
     })
 }
 
-impl PollItem {
-    fn interest(&self) -> Option<Interest> {
-        match (self.events & POLLIN != 0, self.events & POLLOUT != 0) {
-            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
-            (true, false) => Some(Interest::READABLE),
-            (false, true) => Some(Interest::WRITABLE),
-            (false, false) => None,
-        }
-    }
-}
-
 /// Looks at everything without waiting. Answers how many are ready.
 ///
 /// Descriptors first: to ask a socket takes back what its own descriptor told, and that may be
@@ -166,15 +155,30 @@ fn described(item: &PollItem) -> libc::pollfd {
 /// # Safety
 /// The item's socket is a handle of ours.
 unsafe fn wait_for_one(item: &PollItem, left: Option<Duration>) -> Result<(), Errno> {
-    let Some(interest) = item.interest() else {
-        return wait_for(&mut [], left).map(drop);
-    };
     // SAFETY: the same as ours.
-    let socket = unsafe { enter(item.socket) }?.socket.clone();
+    let (socket, interest) = unsafe { awaited(item) }?;
     match socket.wait(interest, left) {
         Ok(_) | Err(ErrorKind::TimedOut) => Ok(()),
         Err(kind) => Err(kind.into()),
     }
+}
+
+/// What is waited for of a socket: what it cannot become ready for before it is used again, is not.
+/// That its context ends is heard of in any case.
+///
+/// # Safety
+/// The item's socket is a handle of ours.
+unsafe fn awaited(item: &PollItem) -> Result<(Socket, Interest), Errno> {
+    // SAFETY: the same as ours.
+    let face = unsafe { enter(item.socket) }?;
+    let mut interest = Interest::NOTHING;
+    if item.events & POLLIN != 0 {
+        interest = interest | Interest::READABLE;
+    }
+    if item.events & POLLOUT != 0 && !face.is_amid() {
+        interest = interest | Interest::WRITABLE;
+    }
+    Ok((face.socket.clone(), interest))
 }
 
 /// Several are waited for.
@@ -197,9 +201,9 @@ impl Watching {
         for item in items {
             if item.socket.is_null() {
                 watching.descriptors.push(described(item));
-            } else if let Some(interest) = item.interest() {
+            } else {
                 // SAFETY: the same as ours.
-                let socket: Socket = unsafe { enter(item.socket) }?.socket.clone();
+                let (socket, interest) = unsafe { awaited(item) }?;
                 let waker = Waker::from(Arc::clone(&watching.signal));
                 watching.sockets.push((socket.watch(waker), interest));
             }

@@ -210,6 +210,24 @@ impl Face {
         self.socket.connect(endpoint)
     }
 
+    /// REQ and REP take turns: what was received last is to be taken whole before anything is said.
+    pub(crate) fn is_amid(&self) -> bool {
+        self.more && self.kind.is_lock_step() && !self.socket.is_relaxed()
+    }
+
+    /// It speaks: nothing is left of what a REQ has heard before.
+    pub(crate) fn begin_to_speak(&mut self) -> Result<(), Errno> {
+        if self.is_amid() {
+            return Err(Errno::EFSM);
+        }
+        if self.kind.is_lock_step() {
+            self.more = false;
+            self.heard = Vec::new().into_iter();
+            self.sender = None;
+        }
+        Ok(())
+    }
+
     /// One way or the other: programs use either call for both.
     fn part(&mut self, endpoint: &str) -> Result<(), Error> {
         match self.socket.unbind(endpoint) {

@@ -6,14 +6,11 @@
 //! sense is `WrongState`. A signal that comes while a call waits ends it.
 
 mod lent;
+mod readiness;
 mod receive;
-mod watcher;
+mod turn;
 
-use std::{
-    sync::Arc,
-    task::{Poll, Waker},
-    time::Duration,
-};
+use std::{sync::Arc, task::Waker, time::Duration};
 
 use super::{
     context::Context, interrupt::Interrupter, monitor::Monitor, owner::Owner, proxy::Proxy,
@@ -24,21 +21,22 @@ use crate::{
         endpoint::{Endpoint, IntoEndpoint},
         error::{Error, ErrorKind, RecvError, SendError},
         event::PeerInfo,
-        interest::Interest,
         message::Message,
         option_table::{OptionDefault, OptionRow, OptionValue},
         options::Options,
         socket_type::SocketType,
         stats::SocketStats,
-        sync::{AtomicBool, Mutex, Ordering, Rank},
+        sync::Ordering,
     },
-    core::{self, Look, PeerState, Place, To},
-    pattern::{Received, Route},
+    core::{self, PeerState, Place, To},
+    pattern::Received,
 };
+
+use self::turn::Turn;
 
 pub use self::{
     lent::{lend, lend_on, let_go, take_lent},
-    watcher::Watcher,
+    readiness::Watcher,
 };
 pub use super::exclusive::{Exclusive, ExclusiveGuard};
 pub use crate::core::InPlace;
@@ -67,15 +65,6 @@ pub use crate::core::InPlace;
 pub struct Socket {
     owner: Arc<Owner>,
     turn: Arc<Turn>,
-}
-
-/// What REQ and REP keep between calls.
-#[derive(Debug)]
-struct Turn {
-    /// REP: where the answer goes.
-    route: Mutex<Option<Route>>,
-    /// REQ: the peer that was asked is gone.
-    lost: AtomicBool,
 }
 
 /// How long a call may wait.
@@ -133,10 +122,7 @@ impl Socket {
         socket.tell_who();
         Ok(Socket {
             owner: Owner::new(socket),
-            turn: Arc::new(Turn {
-                route: Mutex::new(Rank::Leaf, None),
-                lost: AtomicBool::new(false),
-            }),
+            turn: Arc::new(Turn::new()),
         })
     }
 
@@ -280,7 +266,7 @@ impl Socket {
         self.check_turn(Message::new())
             .map_err(|refused| refused.kind())?;
         match self.socket_type() {
-            SocketType::Rep if self.turn.route.lock().is_some() => Ok(()),
+            SocketType::Rep if self.turn.is_owed() => Ok(()),
             SocketType::Rep => Err(ErrorKind::WrongState),
             _ => self.owner.socket.admit(first),
         }
@@ -309,7 +295,7 @@ impl Socket {
         if !self.turn.lost.load(Ordering::Relaxed) {
             return Ok(message);
         }
-        if !self.owner.socket.options().req_relaxed {
+        if !self.is_relaxed() {
             return Err(SendError::WrongState(message));
         }
         self.turn.lost.store(false, Ordering::Relaxed);
@@ -321,7 +307,7 @@ impl Socket {
         if !socket.is_open() {
             return Err(SendError::Closed(message));
         }
-        let Some(route) = self.turn.route.lock().take() else {
+        let Some(route) = self.turn.end() else {
             return Err(SendError::WrongState(message));
         };
         // To whoever has gone meanwhile, nothing is to be said.
@@ -438,13 +424,9 @@ impl Socket {
         })
     }
 
-    fn is_lost(&self) -> bool {
-        self.turn.lost.load(Ordering::Relaxed)
-    }
-
     /// REP: the last request is to be answered first.
     fn check_recv(&self) -> Result<(), RecvError> {
-        let owes = self.socket_type() == SocketType::Rep && self.turn.route.lock().is_some();
+        let owes = self.socket_type() == SocketType::Rep && self.turn.is_owed();
         if owes && self.owner.socket.is_open() {
             return Err(RecvError::WrongState);
         }
@@ -455,81 +437,10 @@ impl Socket {
         match self.socket_type() {
             kind if kind.addresses() => framed(received),
             SocketType::Rep => {
-                *self.turn.route.lock() = received.route;
+                self.turn.begin(received.route);
                 received.message
             }
             _ => received.message,
-        }
-    }
-
-    // ---- readiness
-
-    /// What would not wait now?
-    pub fn look(&self) -> Look {
-        let socket = &self.owner.socket;
-        socket.drive_in_passing();
-        let (readable, writable) = socket.readiness();
-        self.judge(Look {
-            readable,
-            writable,
-            closed: !socket.is_open(),
-        })
-    }
-
-    /// Waits until something of `interest` would not wait, and takes nothing.
-    ///
-    /// # Errors
-    /// `TimedOut`, `Interrupted` (also by a signal).
-    pub fn wait(&self, interest: Interest, timeout: Option<Duration>) -> Result<Look, ErrorKind> {
-        let socket = &self.owner.socket;
-        let (mut reading, mut writing) = (Place::default(), Place::default());
-        let deadline = self.owner.deadline(timeout);
-        let mut attempt = |waker: &Waker| {
-            let mut look = Look::default();
-            if interest.is_readable() {
-                look.readable = socket.poll_message(&mut reading, waker).is_ready();
-            }
-            if interest.is_writable() && self.socket_type() != SocketType::Rep {
-                look.writable = socket.poll_room(&mut writing, waker).is_ready();
-            }
-            look.closed = !socket.is_open();
-            match self.judge(look) {
-                look if look.is_ready() => Poll::Ready(look),
-                _ => Poll::Pending,
-            }
-        };
-        let receives = interest.is_readable();
-        let waited = socket.block_hearing(deadline, receives, true, &mut attempt);
-        socket.leave_recv(&mut reading);
-        socket.leave_send(&mut writing);
-        waited
-    }
-
-    /// A watcher: hears when something may be ready, and looks what is.
-    pub fn watch(&self, waker: Waker) -> Watcher {
-        Watcher {
-            watch: self.owner.socket.watch(waker, false),
-            socket: self.clone(),
-        }
-    }
-
-    /// What REQ and REP make of readiness.
-    fn judge(&self, look: Look) -> Look {
-        match self.socket_type() {
-            SocketType::Rep => {
-                let owes = self.turn.route.lock().is_some();
-                Look {
-                    readable: look.readable && !owes,
-                    writable: owes,
-                    ..look
-                }
-            }
-            SocketType::Req if self.is_lost() => Look {
-                readable: false,
-                writable: look.writable && self.owner.socket.options().req_relaxed,
-                ..look
-            },
-            _ => look,
         }
     }
 

@@ -30,6 +30,19 @@ impl Interest {
         writable: true,
     };
 
+    /// Neither: whoever waits hears only of the end.
+    ///
+    /// ```
+    /// use hubless::Interest;
+    ///
+    /// assert!(!Interest::NOTHING.is_readable() && !Interest::NOTHING.is_writable());
+    /// assert_eq!(Interest::NOTHING | Interest::READABLE, Interest::READABLE);
+    /// ```
+    pub const NOTHING: Interest = Interest {
+        readable: false,
+        writable: false,
+    };
+
     /// Is something to read waited for?
     pub const fn is_readable(self) -> bool {
         self.readable

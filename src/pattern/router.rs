@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, push_probe};
+use super::{Effects, Nothing, Peer, Peers, Received, Refusal, Rules, inlet::Inlet, push_probe};
 use crate::{
     base::{
         event::{ProtocolError, Reason},
@@ -28,8 +28,8 @@ pub struct Router {
     next_name: u32,
     /// Who came under a name that is taken, and under which; unread until it is free.
     twins: Vec<(usize, Name)>,
-    /// They wait so, like libzmq's; else they are refused.
-    twins_wait: bool,
+    /// They wait so, as with libzmq, and room is told of as there; else they are refused.
+    like_libzmq: bool,
     handover: bool,
     /// What cannot be routed is refused, not dropped.
     mandatory: bool,
@@ -48,7 +48,7 @@ impl Router {
             names: HashMap::new(),
             next_name: random as u32,
             twins: Vec::new(),
-            twins_wait: options.like_libzmq,
+            like_libzmq: options.like_libzmq,
             handover: options.router_handover,
             mandatory: options.mandatory,
             probe: options.probe_router,
@@ -177,7 +177,7 @@ impl Rules for Router {
             };
             self.twins.retain(|(twin, _)| *twin != key);
             if let Some(former) = self.find(&name) {
-                if !self.handover && self.twins_wait {
+                if !self.handover && self.like_libzmq {
                     self.twins.push((key, name));
                     self.inlet.pass_over(key);
                     return Ok(());
@@ -256,9 +256,16 @@ impl Rules for Router {
         self.raw |= options.router_raw;
     }
 
-    /// Always, for whether there is room depends on whom it is sent to.
-    fn can_send(&mut self, _: &mut Peers) -> bool {
-        true
+    /// Always, for whether there is room depends on whom it is sent to. Like libzmq's, one that
+    /// refuses what it cannot route tells of room once somebody has some.
+    fn can_send(&mut self, peers: &mut Peers) -> bool {
+        if !(self.like_libzmq && self.mandatory) {
+            return true;
+        }
+        let named = |key, peer: &Peer| self.find(&peer.identity) == Some(key);
+        peers
+            .iter_mut()
+            .any(|(key, peer)| named(key, peer) && !peer.out.is_full(true))
     }
 
     fn admit(&mut self, peers: &mut Peers, name: &[u8]) -> Result<(), Refusal> {

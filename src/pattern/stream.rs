@@ -112,6 +112,10 @@ impl Rules for Stream {
     fn can_send(&mut self, _: &mut Peers) -> bool {
         true
     }
+
+    fn admit(&mut self, peers: &mut Peers, name: &[u8]) -> Result<(), Refusal> {
+        self.names.admit(peers, name)
+    }
 }
 
 #[cfg(test)]
