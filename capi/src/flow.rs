@@ -313,11 +313,18 @@ pub unsafe extern "C" fn zmq_msg_send(part: *mut Part, socket: *mut c_void, flag
         // SAFETY: the same as ours.
         let part = unsafe { Part::at(part) }?;
         let len = part.len();
+        if let Some(copy) = part.copy_if_small() {
+            // SAFETY: the same as ours.
+            unsafe { say(socket, &mut Message::from(copy), flags) }?;
+            part.clear();
+            return Ok(size(len));
+        }
+        let also_held = part.is_also_held();
         let mut whole = Message::from(part.take());
         // SAFETY: the same as ours.
         let said = unsafe { say(socket, &mut whole, flags) };
         if said.is_err() {
-            part.put(Heard::Frame(last_of(whole).1), false, None);
+            part.put_back(last_of(whole).1, also_held);
         }
         said.map(|()| size(len))
     })

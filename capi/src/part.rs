@@ -229,6 +229,14 @@ impl Part {
         self.clear_body();
     }
 
+    /// A copy of what it holds, if frames hold so little inside: whoever sends that leaves the part
+    /// as it is until it is sent, and with it where its octets are.
+    #[inline]
+    pub(crate) fn copy_if_small(&self) -> Option<Frame> {
+        let small = self.len() <= FRAME_INLINE_MAX && self.flags & LENT == 0;
+        small.then(|| Frame::copy_from(self.octets()))
+    }
+
     /// Takes what it holds as a frame; it is empty then.
     pub(crate) fn take(&mut self) -> Frame {
         let frame = match self.kind {
@@ -248,6 +256,14 @@ impl Part {
         self.kind = INLINE;
         self.clear();
         frame
+    }
+
+    /// Holds again what was [taken](Part::take), and is where it was.
+    pub(crate) fn put_back(&mut self, taken: Frame, also_held: bool) {
+        drop(self.put(Heard::Frame(taken), false, None));
+        if also_held {
+            self.flags |= ALSO_HELD;
+        }
     }
 
     /// Holds this, instead of what it held. Gives back what was copied.

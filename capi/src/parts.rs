@@ -11,7 +11,8 @@ use crate::{
     socket::enter,
 };
 
-/// Says a message of `count` parts, each a copy. Answers the octets of the last.
+/// Says `count` parts, each a copy: one message if `flags` have `ZMQ_SNDMORE`, else as many messages.
+/// Answers the octets of the last.
 ///
 /// # Safety
 /// `socket` is NULL, or a handle of ours; `parts` is NULL, or `count` of them can be read.
@@ -26,12 +27,16 @@ pub unsafe extern "C" fn zmq_sendiov(
         if parts.is_null() || count == 0 {
             return Err(Errno::EINVAL);
         }
+        let last = count - 1;
         let mut sent = 0;
         for number in 0..count {
             // SAFETY: it is one of those that can be read.
             let part = unsafe { &*parts.add(number) };
-            let more = if number + 1 < count { SNDMORE } else { 0 };
-            let flags = flags & !SNDMORE | more;
+            let flags = if number < last {
+                flags
+            } else {
+                flags & !SNDMORE
+            };
             // SAFETY: the same as ours.
             let frame = Frame::copy_from(unsafe { octets(part.iov_base, part.iov_len) });
             // SAFETY: the same as ours.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hubless::PeerInfo;
+use hubless::{PeerInfo, SocketType};
 
 use crate::{
     entry::{guarded, status},
@@ -34,7 +34,7 @@ fn text_of(sender: &Arc<PeerInfo>, name: &str) -> Option<*const c_char> {
     }
     let value = match name {
         "Peer-Address" => Bytes::copy_from_slice(sender.address.as_bytes()),
-        "Routing-Id" | "Identity" => sender.identity.clone(),
+        "Routing-Id" | "Identity" if tells_identity(sender) => sender.identity.clone(),
         "__fd" => Bytes::from(sender.descriptor?.to_string()),
         "Socket-Type" => Bytes::from_static(sender.socket_type?.name().as_bytes()),
         _ => sender.property(name)?.clone(),
@@ -51,6 +51,13 @@ fn text_of(sender: &Arc<PeerInfo>, name: &str) -> Option<*const c_char> {
         text,
     });
     Some(place)
+}
+
+/// Peers of some types say who they are, if only that they are nobody.
+fn tells_identity(sender: &PeerInfo) -> bool {
+    use SocketType::{Dealer, Req, Router};
+    let does = matches!(sender.socket_type, Some(Req | Dealer | Router));
+    does || !sender.identity.is_empty()
 }
 
 /// A property of a message: `ZMQ_MORE` 1, `ZMQ_SRCFD` 2, `ZMQ_SHARED` 3.

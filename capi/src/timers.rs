@@ -104,8 +104,8 @@ pub unsafe extern "C" fn zmq_timers_add(
         // SAFETY: the same as ours.
         let mut timers = unsafe { enter(timers) }?;
         let call = call.ok_or(Errno::EFAULT)?;
-        timers.last += 1;
-        let id = timers.last;
+        let id = timers.last.checked_add(1).ok_or(Errno::ENOMEM)?;
+        timers.last = id;
         let interval = Duration::from_millis(interval as u64);
         timers.list.push(Timer {
             id,

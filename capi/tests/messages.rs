@@ -142,6 +142,30 @@ fn what_is_refused_stays_with_the_program() {
         assert_eq!(zmq_msg_close(&mut *message), 0);
     }
     assert_eq!(count(2), 1);
+    // Where the octets are, which the program may have remembered, does not change.
+    for size in [0, 10, 48, 49, 64, 65, 5000] {
+        let mut message = part_of(&vec![7; size]);
+        // SAFETY: handles and messages.
+        unsafe {
+            let place = zmq_msg_data(&mut *message);
+            failed(zmq_msg_send(&mut *message, push, DONTWAIT), libc::EAGAIN);
+            assert_eq!(zmq_msg_data(&mut *message), place, "of {size} octets");
+            assert_eq!(octets_of(&mut message), vec![7; size]);
+            let mut copy = part();
+            assert_eq!(zmq_msg_copy(&mut *copy, &mut *message), 0);
+            let shared = zmq_msg_get(&*copy, 3);
+            let place = zmq_msg_data(&mut *copy);
+            failed(zmq_msg_send(&mut *copy, push, DONTWAIT), libc::EAGAIN);
+            assert_eq!(
+                (zmq_msg_data(&mut *copy), zmq_msg_get(&*copy, 3)),
+                (place, shared)
+            );
+            assert_eq!(
+                (zmq_msg_close(&mut *message), zmq_msg_close(&mut *copy)),
+                (0, 0)
+            );
+        }
+    }
 }
 
 #[test]
@@ -228,6 +252,15 @@ fn a_message_knows_who_sent_it() {
     // It is known after the socket has gone, as long as the message is there.
     drop(stage);
     assert_eq!(property(&message, "Socket-Type").as_deref(), Some("DEALER"));
+    // Who has no identity to tell of tells nothing.
+    let mut stage = Stage::new();
+    let [pull, push] = stage.pair([PULL, PUSH], "tcp://127.0.0.1:*");
+    assert_eq!(send(push, "x", 0), 1);
+    // SAFETY: a handle and a message.
+    unsafe { assert_eq!(zmq_msg_recv(&mut *message, pull, 0), 1) };
+    assert_eq!(property(&message, "Routing-Id"), None);
+    assert_eq!(property(&message, "Identity"), None);
+    assert_eq!(property(&message, "Socket-Type").as_deref(), Some("PUSH"));
     // SAFETY: a message.
     assert_eq!(unsafe { zmq_msg_close(&mut *message) }, 0);
 }
@@ -313,6 +346,9 @@ fn vectors_of_parts_are_messages() {
     unsafe {
         let mut said = [vector(b"one"), vector(b""), vector(b"three")];
         assert_eq!(zmq_sendiov(push, said.as_mut_ptr(), 3, 0), 5);
+        let alone: Vec<_> = (0..3).map(|_| parts(pull)).collect();
+        assert_eq!(alone, [[&b"one"[..]], [b""], [b"three"]]);
+        assert_eq!(zmq_sendiov(push, said.as_mut_ptr(), 3, SNDMORE), 5);
         let (mut heard, mut number): (_, usize) = ([empty; 5], 5);
         assert_eq!(zmq_recviov(pull, heard.as_mut_ptr(), &mut number, 0), 3);
         assert_eq!(number, 3);

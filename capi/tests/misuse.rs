@@ -109,6 +109,9 @@ fn an_endpoint_that_is_none_is_an_errno() {
             libc::ENOENT,
         );
     }
+    let elsewhere = "tcp://198.51.100.1:5555";
+    failed(bind(socket, elsewhere), libc::EADDRNOTAVAIL);
+    failed(bind(socket, "tcp://no-such-interface:5555"), libc::ENODEV);
     failed(bind(socket, "ipc:///nowhere/at/all/socket"), libc::ENOENT);
     failed(
         bind(socket, "ipc://".to_owned() + &"x".repeat(300)),

@@ -107,7 +107,10 @@ impl Error {
     /// The number C programs know it by (`errno`, or libzmq's own above 156384712).
     pub fn errno(&self) -> i32 {
         match (self.kind, &self.source) {
-            (ErrorKind::Io, Some(source)) => source.raw_os_error().unwrap_or(libc::EIO),
+            // The system tells more exactly: an address that is not ours is no missing interface.
+            (ErrorKind::Io | ErrorKind::AddressNotAvailable, Some(source)) => {
+                source.raw_os_error().unwrap_or(self.kind.errno())
+            }
             (kind, _) => kind.errno(),
         }
     }
