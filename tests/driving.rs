@@ -185,6 +185,43 @@ fn a_message_leaves_at_once_or_with_the_next_sweep_and_needs_no_other() {
 }
 
 #[test]
+fn who_waits_for_one_socket_writes_out_what_it_has_left_in_another() {
+    let (metal, elsewhere) = (Still::new(), Still::new());
+    let (push, at) = metal.bound(SocketType::Push, Options::default());
+    let mut peer = connect(&push, &at, "PULL", 1).remove(0);
+    let (pull, at) = elsewhere.bound(SocketType::Pull, Options::default());
+    let mut other = connect(&pull, &at, "PUSH", 1).remove(0);
+    let readable = || pull.readiness().0;
+    send(&push, b"has waited");
+    peer.expect(&frame(0, b"has waited"));
+
+    send(&push, b"left before a wait");
+    assert!(peer.hears_nothing_for(AT_ONCE), "it waits for more");
+    let limit = elsewhere.now();
+    let waited = pull.block_on(Some(limit), true, |_| Poll::<()>::Pending);
+    waited.expect_err("nothing was waited for");
+    peer.expect(&frame(0, b"left before a wait"));
+
+    // The other one answers at once, and nobody drives.
+    other.say(&frame(0, b"an answer"));
+    assert!(!readable());
+    assert!(pull.drive_after_others(), "something was written out");
+    assert!(readable());
+
+    send(&push, b"left before a look");
+    assert!(peer.hears_nothing_for(AT_ONCE), "it waits for more");
+    assert!(pull.drive_after_others());
+    peer.expect(&frame(0, b"left before a look"));
+    assert!(!pull.drive_after_others(), "nothing has been left since");
+
+    for socket in [push, pull] {
+        socket.close(hubless::Linger::Drop);
+    }
+    metal.pass(A_WHILE);
+    elsewhere.pass(A_WHILE);
+}
+
+#[test]
 fn one_that_floods_does_not_keep_out_another_while_nobody_waits() {
     let metal = Still::new();
     let options = Options {

@@ -15,6 +15,7 @@ use super::{
     dialer::Dialer,
     job::Job,
     listener::Listener,
+    lying,
     pollset::PollSet,
     socket::{Net, Socket},
     state::{Phase, State},
@@ -398,6 +399,7 @@ impl Socket {
     /// Has the reactor sweep soon.
     pub(super) fn sweep_soon(&self) {
         if let Some(net) = self.net.get() {
+            lying::note(&self.me);
             net.reactor.sweep_soon(net.key);
         }
     }

@@ -81,13 +81,16 @@ impl Socket {
         state.sweeps += 1;
         let links = state.publish_lying(|marked| marked < now);
         let lies = !state.unflushed.is_empty();
-        drop(state);
         if links.is_empty() {
             return lies.then_some(tuning::SWEEP_IDLE);
         }
+        // Said before others can see that it does not lie any more.
+        self.sweeping.store(true, Ordering::Relaxed);
+        drop(state);
         for link in links {
             self.flush(&link);
         }
+        self.sweeping.store(false, Ordering::Release);
         let spent = self.context.metal.now().since(began);
         Some((8 * spent).clamp(tuning::SWEEP, tuning::SWEEP_MAX))
     }

@@ -30,7 +30,7 @@ use std::{
 
 use super::{
     bells::Bells,
-    hearing,
+    hearing, lying,
     pollset::PollSet,
     socket::{Net, Socket},
 };
@@ -109,6 +109,7 @@ impl Socket {
             }
             // Whoever is about to wait writes out what it has left lying.
             let received = self.flush_all(true);
+            lying::write_out(self);
             lent::let_go();
             if deadline.is_some_and(|deadline| deadline <= self.context.metal.now()) {
                 return Err(ErrorKind::TimedOut);

@@ -77,6 +77,8 @@ pub struct Socket {
     pub(super) long_wait: AtomicBool,
     /// When octets were last written.
     pub(super) flushed_at: AtomicU64,
+    /// A sweep is writing out what lay.
+    pub(super) sweeping: AtomicBool,
     /// Whether receivers that wait look again before they sleep.
     pub(super) spin: Mutex<Spin>,
     /// Threads asleep while another one drives.
@@ -189,6 +191,7 @@ impl Socket {
             lease_seen: AtomicU64::new(0),
             long_wait: AtomicBool::new(false),
             flushed_at: AtomicU64::new(0),
+            sweeping: AtomicBool::new(false),
             spin: Mutex::new(Rank::Leaf, Spin::new()),
             parked: AtomicUsize::new(0),
             watched: AtomicBool::new(false),

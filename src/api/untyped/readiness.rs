@@ -17,7 +17,10 @@ impl Socket {
     pub fn look(&self) -> Look {
         let socket = &self.owner.socket;
         socket.drive_in_passing();
-        let (readable, writable) = socket.readiness();
+        let (mut readable, mut writable) = socket.readiness();
+        if !readable && socket.drive_after_others() {
+            (readable, writable) = socket.readiness();
+        }
         let look = Look {
             readable,
             writable,
