@@ -572,7 +572,9 @@ fn good(row: &OptionRow) -> OptionValue {
         ("BINDTODEVICE", _) => "lo".into(),
         (name, _) if name.starts_with("CURVE") && name.ends_with("KEY") => (&[7; 32][..]).into(),
         (_, OptionDefault::Number(begin)) if row.range.1 == 1 => (1 - begin.max(0)).into(),
-        ("INVERT_MATCHING", _) => 1.into(),
+        (_, OptionDefault::Number(begin)) if row.unit == "yes or no" && row.range.0 < 0 => {
+            (1 - begin).into()
+        }
         ("ROUTER_MANDATORY", _) => 0.into(),
         (_, OptionDefault::Number(begin)) if row.range.0 == 0 && begin == 0 => 1.into(),
         (_, OptionDefault::Number(_)) => row.range.1.min(7).into(),
@@ -729,7 +731,7 @@ fn the_document_has_the_tables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPTIONS.md");
     let text = fs::read_to_string(&path).expect("docs/OPTIONS.md");
     let at = text.find("\n## Sockets").expect("the tables");
-    let fresh = format!("{}{}", &text[..at], option_table::tables());
+    let fresh = format!("{}{}", &text[..at], option_table::text::tables());
     if std::env::var_os("HUBLESS_WRITE_DOCS").is_some() {
         fs::write(&path, fresh).expect("to write");
     } else {

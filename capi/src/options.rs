@@ -18,10 +18,14 @@ use crate::{
 const RCVMORE: c_int = 13;
 const FD: c_int = 14;
 const EVENTS: c_int = 15;
+const TCP_ACCEPT_FILTER: c_int = 38;
 const ROUTER_RAW: c_int = 41;
-/// TCP_ACCEPT_FILTER, PLAIN_USERNAME, PLAIN_PASSWORD, SOCKS_PROXY, BINDTODEVICE: NULL takes them
+/// PLAIN_USERNAME, PLAIN_PASSWORD, ZAP_DOMAIN, SOCKS_USERNAME, SOCKS_PASSWORD: sent as they are
+/// said, a zero at their end as well.
+const SENT: [c_int; 5] = [45, 46, 55, 99, 100];
+/// TCP_ACCEPT_FILTER, IPC_FILTER_PID, _UID, _GID, PLAIN_USERNAME, PLAIN_PASSWORD, SOCKS_PROXY, BINDTODEVICE: NULL takes them
 /// back, while text without a letter means nothing.
-const CLEARED_BY_NULL: [c_int; 5] = [38, 45, 46, 68, 92];
+const CLEARED_BY_NULL: [c_int; 8] = [38, 45, 46, 58, 59, 60, 68, 92];
 /// IPC_FILTER_PID, _UID, _GID: lists, of which NULL leaves none.
 const LISTS: RangeInclusive<c_int> = 58..=60;
 const THREAD_SAFE: c_int = 81;
@@ -146,9 +150,13 @@ fn read(row: &OptionRow, octets: &[u8]) -> Result<OptionValue, Errno> {
         OptionKind::I64 => i64::from_ne_bytes(exactly(octets)?),
         // All 64 bits count, and the library has them in a number with a sign.
         OptionKind::U64 => u64::from_ne_bytes(exactly(octets)?) as i64,
+        OptionKind::Text if SENT.contains(&row.number) => return Ok(octets.into()),
         OptionKind::Text => {
             // A C string may be said with its end, or without.
             let end = octets.iter().position(|octet| *octet == 0);
+            if end == Some(0) && row.number == TCP_ACCEPT_FILTER {
+                return Err(Errno::EINVAL);
+            }
             return Ok(octets[..end.unwrap_or(octets.len())].into());
         }
         _ => return Ok(octets.into()),

@@ -93,20 +93,22 @@ impl Socket {
     /// # Errors
     /// As [`new`](Socket::new).
     pub fn like_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket, Error> {
-        let mut options = Options::default();
+        let mut options = Options {
+            like_libzmq: true,
+            ..Options::default()
+        };
         // How much is read and written at one time is about speed alone, and stays ours.
         let speed = |row: &OptionRow| row.name.ends_with("_BATCH_SIZE");
-        let acts = |row: &&OptionRow| row.ours.is_some() && row.is_for(socket_type) && !speed(row);
-        for row in OptionRow::of_sockets().iter().filter(acts) {
+        let differs = |row: &&OptionRow| row.ours.is_some() && !speed(row);
+        for row in OptionRow::of_sockets().iter().filter(differs) {
             if let OptionDefault::Number(number) = row.default {
-                // What is only read stays ours.
-                if row.check(socket_type, &number.into()).is_ok() {
+                // What is only read, or no option of this type, stays ours.
+                if row.check_like(socket_type, true, &number.into()).is_ok() {
                     row.set(&mut options, socket_type, &number.into())?;
                 }
             }
         }
         options.message_frames_max = usize::MAX;
-        options.like_libzmq = true;
         let socket = Socket::with_options(context, socket_type, options)?;
         socket.owner.socket.feel_marks();
         Ok(socket)

@@ -167,7 +167,8 @@ pub struct Options {
     /// Where libzmq promises something else than we do, its promise is kept. Heartbeats reach ZMTP
     /// 3.0; before connecting again, the time that was said passes in full
     /// ([`reconnect_wait`](Options::reconnect_wait)); over inproc, sockets of any two types meet;
-    /// who comes to a ROUTER under a name that is taken waits, instead of being refused.
+    /// who comes to a ROUTER under a name that is taken waits, instead of being refused; names may
+    /// begin with a zero octet; what an option means to other types only is kept.
     pub like_libzmq: bool,
 }
 
@@ -253,7 +254,8 @@ impl Options {
     /// `InvalidOption`, with the option's name.
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::InvalidOption, what));
-        if self.routing_id.len() > ROUTING_ID_OCTETS_MAX || self.routing_id.first() == Some(&0) {
+        let zero = self.routing_id.first() == Some(&0) && !self.like_libzmq;
+        if self.routing_id.len() > ROUTING_ID_OCTETS_MAX || zero {
             return wrong("routing_id: at most 255 octets, the first not zero");
         }
         if self
@@ -273,7 +275,8 @@ impl Options {
                 return wrong("reconnect: the shortest wait is longer than the longest");
             }
         }
-        if self.message_octets_max == 0 || self.message_frames_max == 0 {
+        let none = self.message_octets_max == 0 && !self.like_libzmq;
+        if none || self.message_frames_max == 0 {
             return wrong("max_message_size, max_message_frames: at least 1");
         }
         if let Security::PlainClient { user, password } = &self.security {

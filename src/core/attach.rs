@@ -286,9 +286,6 @@ impl State {
         match name {
             _ if self.phase != Phase::Open => Err(ErrorKind::Closed.into()),
             None => Ok(()),
-            Some(name) if name.is_empty() || name.len() > 255 || name[0] == 0 => {
-                wrong("a name has 1 to 255 octets, the first not zero")
-            }
             Some(name) if self.pattern.find(name).is_some() => wrong("that name is taken"),
             Some(_) => Ok(()),
         }

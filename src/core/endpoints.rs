@@ -19,7 +19,7 @@ use super::{
     pollset::PollSet,
     socket::{Net, Socket},
     state::{Phase, State},
-    terms::Terms,
+    terms::{Terms, check_name},
     wait::Place,
     work::Work,
 };
@@ -147,8 +147,7 @@ impl Socket {
     /// # Errors
     /// Only for what can be judged now: the endpoint, a closed socket, no descriptors.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connected, Error> {
-        let named = self.take_next_name();
-        self.connect_as(endpoint, named)
+        self.connect_as(endpoint, self.take_next_name())
     }
 
     /// Connects to a peer that a ROUTER shall call `named`, whatever it calls itself.
@@ -162,6 +161,9 @@ impl Socket {
     ) -> Result<Connected, Error> {
         endpoint.check_connect()?;
         self.check_open(endpoint)?;
+        if let Some(name) = &named {
+            check_name(name, self.terms().options.like_libzmq)?;
+        }
         let id = self.context.next_serial();
         if let Endpoint::Inproc(name) = endpoint {
             let peer = self.connect_inproc(name, endpoint, named)?;

@@ -120,7 +120,7 @@ pub(super) fn check_type(socket_type: SocketType, options: &Options) -> Result<(
     let wrong = |what| Err(Error::new(ErrorKind::InvalidOption, what));
     let asks = !matches!(options.security, Security::Null)
         || options.authenticator.is_some()
-        || options.heartbeat_interval.is_some()
+        || options.heartbeat_interval.is_some() && !options.like_libzmq
         || !options.properties.is_empty();
     if asks && !socket_type.speaks_zmtp() {
         return wrong("a STREAM does not speak ZMTP: no security, heartbeats or properties");
@@ -201,7 +201,8 @@ impl Socket {
     /// `InvalidOption`: it cannot act here, is not for this type, is only read, or not settable
     /// any more; a value of another kind or out of range. `Closed`.
     pub fn set_option(&self, row: &OptionRow, value: &OptionValue) -> Result<(), Error> {
-        row.check(self.socket_type, value)?;
+        let like = self.terms().options.like_libzmq;
+        row.check_like(self.socket_type, like, value)?;
         if let (OptionMoment::FirstEndpoint, Some(net), &OptionValue::Number(mask)) =
             (row.moment, self.net.get(), value)
         {
@@ -225,9 +226,7 @@ impl Socket {
                 }
             }
             (_, "CONNECT_ROUTING_ID") => {
-                if octets.first() == Some(&0) {
-                    return Err(row.wrong("the first octet must not be zero"));
-                }
+                check_name(&octets, like)?;
                 *self.standing.next_name.lock() = Some(octets);
                 Ok(())
             }
@@ -240,9 +239,7 @@ impl Socket {
     /// # Errors
     /// `InvalidOption` if it has none here, or not on this type.
     pub fn option(&self, row: &OptionRow) -> Result<OptionValue, Error> {
-        if !row.is_for(self.socket_type) {
-            return Err(row.wrong(format_args!("not an option of {}", self.socket_type)));
-        }
+        row.check_type(self.socket_type, self.terms().options.like_libzmq)?;
         if let Here::Absent(why) = row.here {
             return Err(row.wrong(why));
         }
@@ -382,6 +379,21 @@ impl State {
             self.leave_word(key, word, bells);
         }
     }
+}
+
+/// May a ROUTER call a peer so? `like` libzmq's it may have any name at all.
+///
+/// # Errors
+/// `InvalidOption`.
+pub(super) fn check_name(name: &[u8], like: bool) -> Result<(), Error> {
+    match (name, like) {
+        ([0, ..], false) | ([], _) => {}
+        (_, true) => return Ok(()),
+        (_, false) if name.len() <= 255 => return Ok(()),
+        _ => {}
+    }
+    let what = "a name has 1 to 255 octets, the first not zero";
+    Err(Error::new(ErrorKind::InvalidOption, what))
 }
 
 /// May the I/O thread of that number serve a socket with this affinity?

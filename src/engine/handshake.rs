@@ -181,7 +181,7 @@ impl Handshake {
                     let Some((_, body)) = reader.next(rest, admit_identity)? else {
                         return Ok(None);
                     };
-                    let identity = identity_for(config.socket_type, &body)
+                    let identity = identity_for(config, &body)
                         .ok_or(protocol(ProtocolError::InvalidMetadata))?;
                     let peer = Peer {
                         revision: Revision::V2_0,

@@ -79,6 +79,8 @@ pub struct Config {
     pub heartbeat_ttl: Option<Duration>,
     /// Are PINGs sent to ZMTP 3.0, too?
     pub pings_3_0: bool,
+    /// May a peer's name begin with a zero octet?
+    pub zero_names: bool,
     /// Octets in all frames of a message.
     pub message_octets_max: u64,
     /// Frames in a message.
@@ -103,6 +105,7 @@ impl Config {
             heartbeat_timeout: options.heartbeat_timeout,
             heartbeat_ttl: options.heartbeat_ttl,
             pings_3_0: options.like_libzmq,
+            zero_names: options.like_libzmq,
             message_octets_max: options.message_octets_max,
             message_frames_max: options.message_frames_max,
             security: complete(&options.security),

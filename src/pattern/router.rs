@@ -28,7 +28,8 @@ pub struct Router {
     next_name: u32,
     /// Who came under a name that is taken, and under which; unread until it is free.
     twins: Vec<(usize, Name)>,
-    /// They wait so, as with libzmq, and room is told of as there; else they are refused.
+    /// They wait so, as with libzmq, and room is told of as there; a name may begin with a zero octet.
+    /// Else they are refused, and such names.
     like_libzmq: bool,
     handover: bool,
     /// What cannot be routed is refused, not dropped.
@@ -167,7 +168,8 @@ impl Rules for Router {
     ) -> Result<(), Reason> {
         let named = self.find(&peers[key].identity) == Some(key);
         if !named {
-            if identity.len() > IDENTITY_OCTETS_MAX || identity.first() == Some(&0) {
+            let zero = identity.first() == Some(&0) && !self.like_libzmq;
+            if identity.len() > IDENTITY_OCTETS_MAX || zero {
                 return Err(Reason::Protocol(ProtocolError::InvalidMetadata));
             }
             let name = if identity.is_empty() {

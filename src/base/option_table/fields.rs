@@ -278,13 +278,14 @@ pub(super) fn add_local(
         it.accept_local.retain(other);
         return Ok(());
     };
-    let id = u32::try_from(*number).map_err(|_| "no such number");
+    // All 32 bits count, and C has them in a number with a sign.
+    let id = *number as u32;
     it.accept_local.push(match kind {
         LocalPeer::Process(_) => {
             LocalPeer::Process(i32::try_from(*number).map_err(|_| "no process")?)
         }
-        LocalPeer::User(_) => LocalPeer::User(id?),
-        LocalPeer::Group(_) => LocalPeer::Group(id?),
+        LocalPeer::User(_) => LocalPeer::User(id),
+        LocalPeer::Group(_) => LocalPeer::Group(id),
     });
     Ok(())
 }

@@ -16,8 +16,9 @@ mod fields;
 mod lens;
 mod rows;
 mod security;
+pub mod text;
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -54,6 +55,8 @@ pub struct OptionRow {
     pub range: (i64, i64),
     /// The socket types that have it; empty: all.
     pub sockets: &'static [SocketType],
+    /// What it is to sockets of other types, if they are to be like libzmq's.
+    pub(crate) others: Others,
     /// When a new value takes effect.
     pub moment: OptionMoment,
     /// What it is here.
@@ -104,6 +107,19 @@ pub enum OptionMoment {
     NextThread,
     /// It is only read.
     Never,
+}
+
+/// What an option is to sockets of types that have no use for it, if they are to be like libzmq's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// An error.
+    Refuse,
+    /// They are asked for it, and say what it begins with. Set it would promise what is not so.
+    Read,
+    /// They keep it, and say what they keep.
+    Keep,
+    /// A PUB keeps it, which has it from an XPUB at libzmq.
+    Publish,
 }
 
 /// What an option of libzmq is here.
@@ -241,6 +257,27 @@ impl OptionRow {
         self.sockets.is_empty() || self.sockets.contains(&socket_type)
     }
 
+    /// May sockets of this type, which have no use for it, be asked for it, and keep it?
+    fn is_kept_by(&self, socket_type: SocketType) -> (bool, bool) {
+        match self.others {
+            Others::Refuse => (false, false),
+            Others::Read => (true, false),
+            Others::Keep => (true, true),
+            Others::Publish => (false, socket_type == SocketType::Pub),
+        }
+    }
+
+    /// Can a socket of this type be asked for it?
+    ///
+    /// # Errors
+    /// `InvalidOption`.
+    pub(crate) fn check_type(&self, socket_type: SocketType, like: bool) -> Result<(), Error> {
+        match self.is_for(socket_type) || like && self.is_kept_by(socket_type).0 {
+            true => Ok(()),
+            false => Err(self.wrong(format_args!("not an option of {socket_type}"))),
+        }
+    }
+
     /// What our sockets begin with.
     pub fn begins_with(&self) -> OptionDefault {
         self.ours.unwrap_or(self.default)
@@ -252,11 +289,22 @@ impl OptionRow {
     /// `InvalidOption`, with the name and what is wrong: another type's option, one that cannot
     /// act here or is only read, the wrong kind of value, a value out of range.
     pub fn check(&self, socket_type: SocketType, value: &OptionValue) -> Result<(), Error> {
+        self.check_like(socket_type, false, value)
+    }
+
+    /// The same of one that is to be like libzmq's, if it is `like` that: it keeps, too, what is
+    /// nothing to it.
+    pub(crate) fn check_like(
+        &self,
+        socket_type: SocketType,
+        like: bool,
+        value: &OptionValue,
+    ) -> Result<(), Error> {
         if let Here::Absent(why) = self.here {
             return Err(self.wrong(why));
         }
-        if !self.is_for(socket_type) {
-            return Err(self.wrong(format_args!("not an option of {socket_type}")));
+        if !(like && self.is_kept_by(socket_type).1) {
+            self.check_type(socket_type, false)?;
         }
         self.check_value(value)
     }
@@ -289,7 +337,8 @@ impl OptionRow {
                     let range = self.range_text();
                     return Err(self.wrong(format_args!("{count} octets are not {range}")));
                 }
-                if self.kind == OptionKind::Text && std::str::from_utf8(octets).is_err() {
+                let text = self.kind == OptionKind::Text && !self.is_login();
+                if text && std::str::from_utf8(octets).is_err() {
                     return Err(self.wrong("it is no text"));
                 }
             }
@@ -308,13 +357,17 @@ impl OptionRow {
         socket_type: SocketType,
         value: &OptionValue,
     ) -> Result<bool, Error> {
-        self.check(socket_type, value)?;
+        self.check_like(socket_type, options.like_libzmq, value)?;
         match (self.here, value) {
-            (Here::Field(lens, _), _) => {
+            (Here::Field(lens, _), _) if self.is_for(socket_type) => {
                 lens.set(options, value).map_err(|what| self.wrong(what))?;
             }
-            (Here::Held(_), OptionValue::Number(number)) => {
-                options.told.held.insert(self.number, *number);
+            (Here::Field(..) | Here::Held(_), OptionValue::Number(number)) => {
+                let kept = match self.unit {
+                    "yes or no" => i64::from(*number != 0),
+                    _ => *number,
+                };
+                options.told.held.insert(self.number, kept);
             }
             _ => return Ok(false),
         }
@@ -323,16 +376,12 @@ impl OptionRow {
 
     /// What `options` say, if it is one of their fields.
     pub fn value(&self, options: &Options) -> Option<OptionValue> {
-        match self.here {
-            Here::Field(lens, _) => Some(lens.value(options)),
-            Here::Held(_) => {
-                let held = options.told.held.get(&self.number);
-                match (held, self.begins_with()) {
-                    (Some(number), _) => Some(OptionValue::Number(*number)),
-                    (None, OptionDefault::Number(number)) => Some(OptionValue::Number(number)),
-                    _ => None,
-                }
-            }
+        if let Some(number) = options.told.held.get(&self.number) {
+            return Some(OptionValue::Number(*number));
+        }
+        match (self.here, self.begins_with()) {
+            (Here::Field(lens, _), _) => Some(lens.value(options)),
+            (Here::Held(_), OptionDefault::Number(number)) => Some(OptionValue::Number(number)),
             _ => None,
         }
     }
@@ -345,6 +394,14 @@ impl OptionRow {
     /// Does each number add one, and none at all clear what was added?
     fn is_list(&self) -> bool {
         self.name.starts_with("IPC_FILTER")
+    }
+
+    /// Is it a name or password that is sent as it is, whatever its octets?
+    fn is_login(&self) -> bool {
+        ["PLAIN_", "SOCKS_"]
+            .iter()
+            .any(|it| self.name.starts_with(it))
+            && (self.name.ends_with("NAME") || self.name.ends_with("PASSWORD"))
     }
 
     fn range_text(&self) -> String {
@@ -375,15 +432,6 @@ impl<'a> From<&'a String> for OptionName<'a> {
 impl From<i32> for OptionName<'_> {
     fn from(number: i32) -> Self {
         OptionName::Number(number)
-    }
-}
-
-impl fmt::Display for OptionName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OptionName::Name(name) => f.write_str(name),
-            OptionName::Number(number) => write!(f, "number {number}"),
-        }
     }
 }
 
@@ -432,118 +480,3 @@ impl PartialEq<OptionDefault> for OptionValue {
         }
     }
 }
-
-impl fmt::Display for OptionValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OptionValue::Number(number) => write!(f, "{number}"),
-            OptionValue::Octets(octets) => write!(f, "\"{}\"", octets.escape_ascii()),
-        }
-    }
-}
-
-impl fmt::Display for OptionDefault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OptionDefault::None => f.write_str("–"),
-            OptionDefault::Number(number) => write!(f, "{number}"),
-            OptionDefault::Text("") => f.write_str("empty"),
-            OptionDefault::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl fmt::Display for OptionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OptionKind::Int => "int",
-            OptionKind::I64 => "i64",
-            OptionKind::U64 => "u64",
-            OptionKind::Octets => "octets",
-            OptionKind::Text => "text",
-        })
-    }
-}
-
-impl fmt::Display for OptionAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OptionAccess::Get => "get",
-            OptionAccess::Set => "set",
-            OptionAccess::Both => "get, set",
-        })
-    }
-}
-
-impl fmt::Display for OptionMoment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OptionMoment::Live => "at once",
-            OptionMoment::NextEndpoint => "next bind or connect",
-            OptionMoment::FirstEndpoint => "before the first bind or connect",
-            OptionMoment::NextSocket => "next socket",
-            OptionMoment::NextThread => "next I/O thread",
-            OptionMoment::Never => "–",
-        })
-    }
-}
-
-impl fmt::Display for Here {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Here::Field(_, how) | Here::Call(how) => write!(f, "`{how}`"),
-            Here::Held(why) => write!(f, "held: {why}"),
-            Here::Absent(why) => write!(f, "no: {why}"),
-        }
-    }
-}
-
-/// The rows as the tables of `docs/OPTIONS.md`, which a test compares.
-pub fn tables() -> String {
-    let mut text = String::new();
-    let all = [
-        ("Sockets", SOCKET),
-        ("Contexts", CONTEXT),
-        ("Messages", MESSAGE),
-    ];
-    for (title, rows) in all {
-        let acting = rows.iter().filter(|row| row.acts()).count();
-        let _ = write!(
-            text,
-            "\n## {title}: {acting} of {} act\n\n{HEAD}\n",
-            rows.len()
-        );
-        for row in rows {
-            let default = match row.ours {
-                Some(ours) => format!("{ours} (libzmq: {})", row.default),
-                None => row.default.to_string(),
-            };
-            let sockets: Vec<&str> = row.sockets.iter().map(|kind| kind.name()).collect();
-            let sockets = if sockets.is_empty() {
-                "all".into()
-            } else {
-                sockets.join(" ")
-            };
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {default} | {} | {sockets} | {} | {} |",
-                row.name,
-                row.number,
-                row.kind,
-                row.access,
-                row.unit,
-                if row.access == OptionAccess::Get {
-                    "–".into()
-                } else {
-                    row.range_text()
-                },
-                row.moment,
-                row.here,
-            );
-        }
-    }
-    text
-}
-
-const HEAD: &str = "| option | number | type | access | unit | default | range | sockets | takes effect | here |\n\
-                    |---|---|---|---|---|---|---|---|---|---|";

@@ -6,7 +6,7 @@ use super::{
     OptionAccess::{Both, Get, Set},
     OptionDefault, OptionKind,
     OptionMoment::{FirstEndpoint, Live, Never, NextEndpoint, NextSocket, NextThread},
-    OptionRow,
+    OptionRow, Others,
     fields::*,
     security::*,
 };
@@ -17,11 +17,12 @@ use crate::base::{
     socket_type::SocketType::{self, *},
 };
 
-/// A row: name number kind access unit, default (ours: that), range, sockets, moment, here.
+/// A row: name number kind access unit, default (ours: that), range, sockets (=> what it is to
+/// others), moment, here.
 macro_rules! rows {
     ($($name:ident $number:literal $kind:ident $access:ident $unit:literal
        $default:ident $(($given:literal))? $(ours $ours:expr)?,
-       $range:expr, $sockets:expr, $moment:ident, $here:expr;)+) => {
+       $range:expr, $sockets:expr $(=> $others:ident)?, $moment:ident, $here:expr;)+) => {
         &[$(OptionRow {
             name: stringify!($name),
             number: $number,
@@ -32,6 +33,7 @@ macro_rules! rows {
             ours: rows!(@ours $($ours)?),
             range: $range,
             sockets: $sockets,
+            others: rows!(@others $($others)?),
             moment: $moment,
             here: $here,
         }),+]
@@ -39,6 +41,8 @@ macro_rules! rows {
     (@default none) => { OptionDefault::None };
     (@default n $given:literal) => { OptionDefault::Number($given) };
     (@default s $given:literal) => { OptionDefault::Text($given) };
+    (@others) => { Others::Refuse };
+    (@others $others:ident) => { Others::$others };
     (@ours) => { None };
     (@ours $ours:expr) => { Some(OptionDefault::Number($ours)) };
 }
@@ -102,7 +106,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Count32(|it| &mut it.backlog), "backlog");
     RECONNECT_IVL_MAX 21 Int Both "ms; 0: no longer than the first" n(0) ours 5000, COUNT, ALL, NextEndpoint,
         field(Lens::Other(|it| reconnect(it).1.into(), set_reconnect_max), "reconnect");
-    MAXMSGSIZE 22 I64 Both "octets; -1: no limit" n(-1) ours 1 << 30, (-1, i64::MAX), ZMTP, NextEndpoint,
+    MAXMSGSIZE 22 I64 Both "octets; negative: no limit" n(-1) ours 1 << 30, (i64::MIN, i64::MAX), ZMTP => Keep, NextEndpoint,
         field(Lens::Other(message_max, set_message_max), "max_message_size");
     SNDHWM 23 Int Both "messages; 0: no limit" n(1000), COUNT, ALL, Live,
         field(Lens::Count(|it| &mut it.send_hwm), "send_hwm");
@@ -130,7 +134,7 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Other(last_network, add_network), "accept_from");
     IMMEDIATE 39 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
         field(Lens::Flag(|it| &mut it.immediate), "immediate");
-    XPUB_VERBOSE 40 Int Set "yes or no" n(0), COUNT, XPUB, Live,
+    XPUB_VERBOSE 40 Int Set "yes or no" n(0), COUNT, XPUB => Publish, Live,
         field(Lens::Other(|it| (it.xpub_verbosity != Verbosity::First).into(),
             |it, value| set_verbosity(it, value, Verbosity::Subscriptions)), "verbosity");
     ROUTER_RAW 41 Int Set "yes or no" n(0), COUNT, &[Router], NextEndpoint,
@@ -138,19 +142,19 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     IPV6 42 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint,
         field(Lens::Flag(|it| &mut it.ipv6), "ipv6");
     MECHANISM 43 Int Get "libzmq's number" n(0), COUNT, ALL, Never, Here::Call("option");
-    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
+    PLAIN_SERVER 44 Int Both "yes or no" n(0), BIT, ZMTP => Read, NextEndpoint,
         field(Lens::Other(is_plain_server, set_plain_server), "plain_server_by_zap");
-    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ZMTP, NextEndpoint,
+    PLAIN_USERNAME 45 Text Both "name" s(""), SHORT, ZMTP => Read, NextEndpoint,
         field(Lens::Other(|it| plain(it).0.into(), set_plain_name), "plain_client");
-    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ZMTP, NextEndpoint,
+    PLAIN_PASSWORD 46 Text Both "password" s(""), SHORT, ZMTP => Read, NextEndpoint,
         field(Lens::Other(|it| plain(it).1.into(), set_plain_password), "plain_client");
-    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
+    CURVE_SERVER 47 Int Both "yes or no" n(0), BIT, ZMTP => Read, NextEndpoint,
         field(Lens::Other(is_curve_server, set_curve_server), "curve_server");
-    CURVE_PUBLICKEY 48 Octets Both "key, or its text" none, (32, 41), ZMTP, NextEndpoint,
+    CURVE_PUBLICKEY 48 Octets Both "key, or its text" none, (32, 41), ZMTP => Read, NextEndpoint,
         field(Lens::Other(curve_public, set_curve_public), "curve_client");
-    CURVE_SECRETKEY 49 Octets Both "key, or its text" none, (32, 41), ZMTP, NextEndpoint,
+    CURVE_SECRETKEY 49 Octets Both "key, or its text" none, (32, 41), ZMTP => Read, NextEndpoint,
         field(Lens::Other(curve_secret, set_curve_secret), "curve_server");
-    CURVE_SERVERKEY 50 Octets Both "key, or its text" none, (32, 41), ZMTP, NextEndpoint,
+    CURVE_SERVERKEY 50 Octets Both "key, or its text" none, (32, 41), ZMTP => Read, NextEndpoint,
         field(Lens::Other(curve_server_key, set_curve_server_key), "curve_client");
     PROBE_ROUTER 51 Int Set "yes or no" n(0), COUNT, PROBES, Live,
         field(Lens::Flag(|it| &mut it.probe_router), "probe_router");
@@ -158,30 +162,30 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Flag(|it| &mut it.req_correlate), "correlate");
     REQ_RELAXED 53 Int Set "yes or no" n(0), COUNT, &[Req], Live,
         field(Lens::Flag(|it| &mut it.req_relaxed), "relaxed");
-    CONFLATE 54 Int Both "yes or no" n(0), BIT, CONFLATES, NextEndpoint,
+    CONFLATE 54 Int Both "yes or no" n(0), BIT, CONFLATES => Keep, NextEndpoint,
         field(Lens::Flag(|it| &mut it.conflate), "conflate");
-    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ZMTP, NextEndpoint,
+    ZAP_DOMAIN 55 Text Both "name" s(""), SHORT, ZMTP => Read, NextEndpoint,
         field(Lens::Other(zap_domain, set_zap_domain), "zap_domain");
     ROUTER_HANDOVER 56 Int Set "yes or no" n(0), COUNT, &[Router], Live,
         field(Lens::Flag(|it| &mut it.router_handover), "handover");
     TOS 57 Int Both "IP_TOS" n(0), COUNT, ALL, NextEndpoint,
         field(Lens::Count32(|it| &mut it.tos), "tos");
-    IPC_FILTER_PID 58 Int Set "process; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
+    IPC_FILTER_PID 58 Int Set "process; each adds one, empty clears" none, ANY, ALL, NextEndpoint,
         field(Lens::Other(|it| last_local(it, LocalPeer::Process(0)),
             |it, value| add_local(it, value, LocalPeer::Process(0))), "accept_local");
-    IPC_FILTER_UID 59 Int Set "user; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
+    IPC_FILTER_UID 59 Int Set "user; each adds one, empty clears" none, ANY, ALL, NextEndpoint,
         field(Lens::Other(|it| last_local(it, LocalPeer::User(0)),
             |it, value| add_local(it, value, LocalPeer::User(0))), "accept_local");
-    IPC_FILTER_GID 60 Int Set "group; each adds one, empty clears" none, COUNT, ALL, NextEndpoint,
+    IPC_FILTER_GID 60 Int Set "group; each adds one, empty clears" none, ANY, ALL, NextEndpoint,
         field(Lens::Other(|it| last_local(it, LocalPeer::Group(0)),
             |it, value| add_local(it, value, LocalPeer::Group(0))), "accept_local");
-    CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, 255), &[Router, Stream], NextEndpoint,
+    CONNECT_ROUTING_ID 61 Octets Set "name of the next peer connected" none, (1, i64::MAX), &[Router, Stream], NextEndpoint,
         Here::Call("connect_as");
     GSSAPI_SERVER 62 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
     GSSAPI_PRINCIPAL 63 Text Both "name" s(""), SHORT, ALL, NextEndpoint, GSSAPI;
     GSSAPI_SERVICE_PRINCIPAL 64 Text Both "name" s(""), SHORT, ALL, NextEndpoint, GSSAPI;
     GSSAPI_PLAINTEXT 65 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, GSSAPI;
-    HANDSHAKE_IVL 66 Int Both "ms; 0: no limit" n(30000), COUNT, ZMTP, NextEndpoint,
+    HANDSHAKE_IVL 66 Int Both "ms; 0: no limit" n(30000), COUNT, ZMTP => Keep, NextEndpoint,
         field(Lens::Limit(|it| &mut it.handshake_timeout), "handshake_timeout");
     SOCKS_PROXY 68 Text Both "host:port" s(""), OCTETS, ALL, NextEndpoint,
         field(Lens::Text(|it| &mut it.socks_proxy), "socks_proxy");
@@ -193,15 +197,15 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
         field(Lens::Body(|it| &mut it.welcome), "welcome");
     STREAM_NOTIFY 73 Int Set "yes or no" n(1), BIT, &[Stream], NextEndpoint,
         field(Lens::Flag(|it| &mut it.stream_notify), "notify");
-    INVERT_MATCHING 74 Int Both "yes or no" n(0), ANY, &[Pub, XPub, Sub], Live,
+    INVERT_MATCHING 74 Int Both "yes or no" n(0), ANY, &[Pub, XPub, Sub] => Keep, Live,
         field(Lens::Flag(|it| &mut it.invert_matching), "invert_matching");
-    HEARTBEAT_IVL 75 Int Both "ms; 0: never" n(0), COUNT, ZMTP, NextEndpoint,
+    HEARTBEAT_IVL 75 Int Both "ms; 0: never" n(0), COUNT, ZMTP => Keep, NextEndpoint,
         field(Lens::Limit(|it| &mut it.heartbeat_interval), "heartbeat_interval");
-    HEARTBEAT_TTL 76 Int Both "ms, in tenths of a second" n(0), (0, 6_553_599), ZMTP, NextEndpoint,
+    HEARTBEAT_TTL 76 Int Both "ms, in tenths of a second" n(0), (0, 6_553_599), ZMTP => Keep, NextEndpoint,
         field(Lens::Other(heartbeat_ttl, set_heartbeat_ttl), "heartbeat_ttl");
-    HEARTBEAT_TIMEOUT 77 Int Both "ms; -1: the interval" n(-1), WAIT, ZMTP, NextEndpoint,
+    HEARTBEAT_TIMEOUT 77 Int Both "ms; -1: the interval" n(-1), WAIT, ZMTP => Keep, NextEndpoint,
         field(Lens::Wait(|it| &mut it.heartbeat_timeout), "heartbeat_timeout");
-    XPUB_VERBOSER 78 Int Set "yes or no" n(0), COUNT, XPUB, Live,
+    XPUB_VERBOSER 78 Int Set "yes or no" n(0), COUNT, XPUB => Publish, Live,
         field(Lens::Other(|it| (it.xpub_verbosity == Verbosity::All).into(),
             |it, value| set_verbosity(it, value, Verbosity::All)), "verbosity");
     CONNECT_TIMEOUT 79 Int Both "ms; 0: the system's" n(0), COUNT, ALL, NextEndpoint,
@@ -220,12 +224,12 @@ pub(super) const SOCKET: &[OptionRow] = rows! {
     GSSAPI_SERVICE_PRINCIPAL_NAMETYPE 91 Int Both "libzmq's number" n(0), (0, 2), ALL, NextEndpoint, GSSAPI;
     BINDTODEVICE 92 Text Both "interface" s(""), (0, 15), ALL, NextEndpoint,
         field(Lens::Text(|it| &mut it.device), "device");
-    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), BIT, ZMTP, NextEndpoint,
+    ZAP_ENFORCE_DOMAIN 93 Int Both "yes or no" n(0), ANY, ZMTP => Read, NextEndpoint,
         field(Lens::Flag(|it| &mut it.zap_enforce_domain), "zap_enforce_domain");
-    LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), BIT, ALL, NextEndpoint, Here::Held("Windows only");
+    LOOPBACK_FASTPATH 94 Int Both "yes or no" n(0), ANY, ALL, NextEndpoint, Here::Held("Windows only");
     METADATA 95 Text Set "X-name:value" none, OCTETS, ZMTP, NextEndpoint,
         field(Lens::Other(last_property, add_property), "property");
-    MULTICAST_LOOP 96 Int Both "yes or no" n(1), BIT, ALL, NextEndpoint, MULTICAST;
+    MULTICAST_LOOP 96 Int Both "yes or no" n(1), ANY, ALL, NextEndpoint, MULTICAST;
     ROUTER_NOTIFY 97 Int Both "1: connect, 2: disconnect" n(0), (0, 3), &[Router], Live,
         field(Lens::Other(notices, set_notices), "notify_connect");
     XPUB_MANUAL_LAST_VALUE 98 Int Set "yes or no" n(0), COUNT, XPUB, Live,

@@ -190,7 +190,7 @@ fn meet(scene: Scene<'_>, data: &[u8], out: &mut Vec<u8>) -> Result<Peer, Reason
                 break;
             }
         } else if name.eq_ignore_ascii_case(metadata::IDENTITY) {
-            let Some(name) = identity_for(ours, value) else {
+            let Some(name) = identity_for(scene.config, value) else {
                 encode_error(b"Invalid identity", out);
                 return Err(invalid);
             };
@@ -209,11 +209,11 @@ fn meet(scene: Scene<'_>, data: &[u8], out: &mut Vec<u8>) -> Result<Peer, Reason
     })
 }
 
-/// The name by which a socket of type `ours` shall know a peer that calls itself `name`; `None`
+/// The name by which a socket with this configuration shall know a peer that calls itself `name`; `None`
 /// if that cannot be a name: too long, or beginning with the zero that marks those we make up.
-pub(super) fn identity_for(ours: SocketType, name: &[u8]) -> Option<Bytes> {
-    match (ours, name) {
-        (SocketType::Router, [0, ..]) => None,
+pub(super) fn identity_for(config: &Config, name: &[u8]) -> Option<Bytes> {
+    match (config.socket_type, name) {
+        (SocketType::Router, [0, ..]) if !config.zero_names => None,
         (SocketType::Router, _) if name.len() > 255 => None,
         (SocketType::Router, _) => Some(Bytes::copy_from_slice(name)),
         _ => Some(Bytes::new()),
