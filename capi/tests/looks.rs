@@ -218,6 +218,41 @@ fn a_monitor_tells_how_a_connection_came_and_went() {
 }
 
 #[test]
+fn a_monitor_tells_the_descriptor_that_listens() {
+    let mut stage = Stage::new();
+    let pull = stage.socket(PULL);
+    let events = monitor(&mut stage, pull, 0xffff);
+    assert_eq!(bind(pull, "tcp://127.0.0.1:*"), 0);
+    let at = text(pull, LAST_ENDPOINT);
+    let (listening, descriptor, endpoint) = event(events);
+    assert_eq!((listening, &endpoint), (0x0008, &at));
+    let descriptor = c_int::try_from(descriptor).expect("a descriptor");
+    let (mut listens, mut size) = (0, 4);
+    // SAFETY: an option of the system's, which is an int.
+    let asked = unsafe {
+        let place = (&raw mut listens).cast();
+        libc::getsockopt(
+            descriptor,
+            libc::SOL_SOCKET,
+            libc::SO_ACCEPTCONN,
+            place,
+            &mut size,
+        )
+    };
+    assert_eq!((asked, listens), (0, 1));
+    // Who cannot listen is told why, and has nothing to close.
+    let other = stage.socket(PULL);
+    let of_other = monitor(&mut stage, other, 0x0010);
+    failed(bind(other, &at), libc::EADDRINUSE);
+    let in_use = libc::EADDRINUSE.unsigned_abs();
+    assert_eq!(event(of_other), (0x0010, in_use, at.clone()));
+    let end = std::ffi::CString::new(&at[..]).expect("no zero in it");
+    // SAFETY: a handle and a C string.
+    unsafe { assert_eq!(zmq_unbind(pull, end.as_ptr()), 0) };
+    assert_eq!(event(events), (0x0080, descriptor.unsigned_abs(), at));
+}
+
+#[test]
 fn a_monitor_tells_what_was_asked_for() {
     let mut stage = Stage::new();
     let push = stage.socket(PUSH);

@@ -16,6 +16,9 @@ pub struct Event {
     pub endpoint: Endpoint,
     /// Who is, or was, at the other end, as far as known.
     pub peer: Option<Arc<PeerInfo>>,
+    /// The descriptor that it is about, the connection's or that which listens, for asking the system
+    /// about it while it lasts. What has ended had it.
+    pub descriptor: Option<i32>,
     /// When, on the context's clock.
     pub at: Time,
 }
@@ -237,7 +240,7 @@ impl Event {
     /// let events = pull.monitor();
     /// pull.bind("tcp://127.0.0.1:0")?;
     /// let event = events.recv()?;
-    /// assert_eq!(event.libzmq(), [(0x0008, 0)]); // ZMQ_EVENT_LISTENING
+    /// assert_eq!(event.libzmq()[0].0, 0x0008); // ZMQ_EVENT_LISTENING
     /// # Ok::<(), hubless::Error>(())
     /// ```
     pub fn libzmq(&self) -> Vec<(u16, u32)> {
@@ -245,8 +248,8 @@ impl Event {
         if self.endpoint.is_inproc() {
             return Vec::new();
         }
-        let descriptor = self.peer.as_ref().and_then(|peer| peer.descriptor);
-        let descriptor = descriptor
+        let descriptor = self
+            .descriptor
             .and_then(|it| u32::try_from(it).ok())
             .unwrap_or(0);
         match &self.kind {
@@ -255,7 +258,7 @@ impl Event {
             EventKind::Connecting if matches!(self.endpoint, Endpoint::Ipc(_)) => Vec::new(),
             EventKind::Connecting => vec![(0x0002, EINPROGRESS)],
             EventKind::ConnectRetried { after } => vec![(0x0004, ms(after))],
-            EventKind::Listening => vec![(0x0008, 0)],
+            EventKind::Listening => vec![(0x0008, descriptor)],
             EventKind::BindFailed(error) => vec![(0x0080, 0), (0x0010, errno(error))],
             EventKind::Accepted => vec![(0x0020, descriptor)],
             EventKind::AcceptFailed(error) => vec![(0x0040, errno(error))],
@@ -265,7 +268,7 @@ impl Event {
                 // There was no socket yet that could be closed.
                 Vec::new()
             }
-            EventKind::Closed | EventKind::ConnectFailed(_) => vec![(0x0080, 0)],
+            EventKind::Closed | EventKind::ConnectFailed(_) => vec![(0x0080, descriptor)],
             EventKind::Disconnected(Reason::Local) => Vec::new(),
             // With CURVE a word that does not open counts as a handshake that fails late.
             EventKind::Disconnected(Reason::Protocol(
@@ -419,6 +422,7 @@ mod tests {
                 kind,
                 endpoint,
                 peer,
+                descriptor: Some(7),
                 at,
             }
             .to_string()
@@ -449,6 +453,7 @@ mod tests {
                 kind,
                 endpoint,
                 peer,
+                descriptor: Some(7),
                 at,
             }
             .libzmq()
@@ -456,20 +461,20 @@ mod tests {
         let tcp = |kind| told("tcp://127.0.0.1:1", kind);
         let taken = || Arc::new(io::Error::from_raw_os_error(98));
         let in_use = 98;
-        assert_eq!(tcp(EventKind::Connected), [(0x0001, 0)]);
+        assert_eq!(tcp(EventKind::Connected), [(0x0001, 7)]);
         assert_eq!(tcp(EventKind::Connecting)[0].0, 0x0002);
         assert_eq!(told("ipc:///tmp/x", EventKind::Connecting), []);
         let after = Duration::from_millis(7);
         assert_eq!(tcp(EventKind::ConnectRetried { after }), [(0x0004, 7)]);
-        assert_eq!(tcp(EventKind::Listening), [(0x0008, 0)]);
+        assert_eq!(tcp(EventKind::Listening), [(0x0008, 7)]);
         assert_eq!(told("inproc://x", EventKind::Listening), []);
         let failed = [(0x0080, 0), (0x0010, in_use)];
         assert_eq!(tcp(EventKind::BindFailed(taken())), failed);
-        assert_eq!(tcp(EventKind::Accepted), [(0x0020, 0)]);
+        assert_eq!(tcp(EventKind::Accepted), [(0x0020, 7)]);
         assert_eq!(tcp(EventKind::AcceptFailed(taken())), [(0x0040, in_use)]);
-        assert_eq!(tcp(EventKind::Closed), [(0x0080, 0)]);
-        assert_eq!(tcp(EventKind::ConnectFailed(taken())), [(0x0080, 0)]);
-        let lost = (0x0200, 0);
+        assert_eq!(tcp(EventKind::Closed), [(0x0080, 7)]);
+        assert_eq!(tcp(EventKind::ConnectFailed(taken())), [(0x0080, 7)]);
+        let lost = (0x0200, 7);
         assert_eq!(tcp(EventKind::Disconnected(Reason::PeerClosed)), [lost]);
         let again = Reason::Protocol(ProtocolError::InvalidSequence);
         assert_eq!(

@@ -31,6 +31,7 @@ use crate::{
     },
     pattern::Peer,
     pipe::{Lane, Store},
+    reactor::metal::SourceId,
     wire::{Revision, encode_subscription, frame::encode},
 };
 
@@ -266,10 +267,25 @@ impl Socket {
         peer: Option<&Arc<PeerInfo>>,
         bells: &mut Bells,
     ) {
+        let descriptor = peer.and_then(|peer| peer.descriptor);
+        let now = || self.context.metal.now();
+        self.hub
+            .tell(kind, endpoint, peer, descriptor, now, &mut bells.wakers);
+    }
+
+    /// Tells them of something that has a descriptor, and no peer.
+    pub(super) fn tell_of(
+        &self,
+        descriptor: Option<SourceId>,
+        kind: EventKind,
+        endpoint: &Endpoint,
+        bells: &mut Bells,
+    ) {
         self.hub.tell(
             kind,
             endpoint,
-            peer,
+            None,
+            descriptor,
             || self.context.metal.now(),
             &mut bells.wakers,
         );

@@ -105,8 +105,9 @@ impl PollSet {
     ) {
         match self.take(key) {
             What::Listener(listener) => {
-                self.unregister(listener.acceptor.source());
-                socket.tell(EventKind::Closed, &listener.endpoint, None, bells);
+                let source = listener.acceptor.source();
+                self.unregister(source);
+                socket.tell_of(Some(source), EventKind::Closed, &listener.endpoint, bells);
                 self.settle(key, What::Listener(listener), Fate::Ends);
             }
             What::Dialer(mut dialer) => {

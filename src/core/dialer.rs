@@ -37,7 +37,7 @@ use crate::{
     },
     engine::Fault,
     pipe::Lane,
-    reactor::metal::{Address, Ready, Stream},
+    reactor::metal::{Address, Ready, SourceId, Stream},
 };
 
 /// A connected endpoint of the network.
@@ -58,6 +58,8 @@ pub(crate) struct Dialer {
     failures: u32,
     /// It was told that this attempt has begun.
     told: bool,
+    /// What was last tried to connect with.
+    tried: Option<SourceId>,
     /// The number of the last question to the resolver: no other dialer has asked by it.
     question: u64,
 }
@@ -100,6 +102,7 @@ impl Dialer {
             addresses: VecDeque::new(),
             failures: 0,
             told: false,
+            tried: None,
             question: 0,
         }
     }
@@ -128,7 +131,7 @@ impl Dialer {
             self.dial = Dial::Waiting(now + tuning::HANDSHAKES_PAUSE);
             return Fate::Stays;
         }
-        self.told = false;
+        (self.told, self.tried) = (false, None);
         self.addresses.clear();
         let endpoint = Arc::clone(&self.endpoint);
         match &*endpoint {
@@ -241,6 +244,7 @@ impl Dialer {
             }
             match watched {
                 Ok(stream) => {
+                    self.tried = Some(stream.source());
                     // A proxy may take the connection and then say nothing.
                     let proxied = options.socks_proxy.as_ref();
                     let limit = options
@@ -275,12 +279,8 @@ impl Dialer {
         }
         let error = Arc::new(error.unwrap_or_else(|| io::ErrorKind::NotFound.into()));
         log::debug!("{}: cannot connect: {error}", self.endpoint);
-        socket.tell(
-            EventKind::ConnectFailed(Arc::clone(&error)),
-            &self.endpoint,
-            None,
-            bells,
-        );
+        let kind = EventKind::ConnectFailed(Arc::clone(&error));
+        socket.tell_of(self.tried.take(), kind, &self.endpoint, bells);
         let refused = error.kind() == io::ErrorKind::ConnectionRefused;
         if refused && self.terms.options.reconnect_stop.refused {
             return self.stop(socket, Reason::Io(error), bells);

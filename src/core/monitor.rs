@@ -81,6 +81,7 @@ impl Hub {
         kind: EventKind,
         endpoint: &Endpoint,
         peer: Option<&Arc<PeerInfo>>,
+        descriptor: Option<i32>,
         now: impl FnOnce() -> Time,
         wakers: &mut Few<Waker>,
     ) {
@@ -92,6 +93,7 @@ impl Hub {
             kind,
             endpoint,
             peer,
+            descriptor,
             at: now(),
         };
         for queue in self.listeners() {
@@ -181,6 +183,7 @@ impl Inner {
             kind: EventKind::Lagged(std::mem::take(&mut self.missed)),
             endpoint,
             peer: None,
+            descriptor: None,
             at,
         })
     }
@@ -235,7 +238,8 @@ mod tests {
         wait();
         let mut wakers = Few::default();
         let at: Endpoint = "inproc://here".parse().expect("an endpoint");
-        hub.tell(EventKind::Listening, &at, None, || Time::START, &mut wakers);
+        let now = || Time::START;
+        hub.tell(EventKind::Listening, &at, None, None, now, &mut wakers);
         assert_eq!(woken(wakers), [1, 1]);
         assert!(queue.try_next().is_ready());
 

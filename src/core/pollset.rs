@@ -415,7 +415,9 @@ impl PollSet {
                     (listener.acceptor.source(), Arc::clone(&listener.endpoint));
                 let key = self.insert(What::Listener(listener));
                 match self.selector.register(source, key) {
-                    Ok(()) => socket.tell(EventKind::Listening, &endpoint, None, bells),
+                    Ok(()) => {
+                        socket.tell_of(Some(source), EventKind::Listening, &endpoint, bells);
+                    }
                     Err(error) => {
                         self.entries.remove(key);
                         let kind = EventKind::BindFailed(Arc::new(error));
