@@ -2,7 +2,6 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    task::Waker,
     time::Duration,
 };
 
@@ -141,10 +140,10 @@ impl Context {
         let metal = self.inner.metal();
         let until = metal.now() + timeout + Duration::from_millis(500);
         let mut place = Place::default();
-        let mut closed = |waker: &Waker| self.inner.poll_closed(&mut place, waker).is_ready();
-        while !closed(&waker) {
+        while self.inner.poll_closed(&mut place, &waker).is_pending() {
             let now = metal.now();
             if now >= until {
+                self.inner.leave_end(&mut place);
                 return Err(ErrorKind::TimedOut.into());
             }
             parker.park(Some(until.since(now)));
@@ -171,13 +170,16 @@ impl Context {
         let mut place = Place::default();
         while self.inner.poll_closed(&mut place, &waker).is_pending() {
             let now = metal.now();
-            if until.is_some_and(|until| until <= now) {
-                return Err(ErrorKind::TimedOut.into());
-            }
             let wait = until.map(|until| until.since(now));
-            if core::sleep(&**metal, &parker, wait) == Parked::Interrupted {
-                return Err(ErrorKind::Interrupted.into());
-            }
+            let failed = if wait == Some(Duration::ZERO) {
+                ErrorKind::TimedOut
+            } else if core::sleep(&**metal, &parker, wait) == Parked::Interrupted {
+                ErrorKind::Interrupted
+            } else {
+                continue;
+            };
+            self.inner.leave_end(&mut place);
+            return Err(failed.into());
         }
         self.inner.end_threads();
         Ok(())
@@ -216,5 +218,28 @@ impl ContextBuilder {
         Context {
             inner: core::Context::new(metal, self.options),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::api::Push;
+
+    #[test]
+    fn who_waited_in_vain_for_the_end_stands_in_nobodys_way() {
+        let context = Context::new();
+        let push = Push::builder()
+            .context(&context)
+            .build()
+            .expect("it is open");
+        for _ in 0..3 {
+            let waited = context.wait_closed(Some(Duration::from_millis(1)));
+            assert_eq!(waited.map_err(|it| it.kind()), Err(ErrorKind::TimedOut));
+        }
+        assert!(!context.inner.is_awaited());
+        drop(push);
+        context.shutdown();
+        context.wait_closed(None).expect("it ends");
     }
 }

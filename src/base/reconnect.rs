@@ -9,13 +9,14 @@
 
 use std::time::Duration;
 
-use super::options::Options;
+use super::{options::Options, tuning};
 
 /// When to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconnect {
     /// Wait a random time of up to `min`, then up to twice that, and so on up to `max` (full
-    /// jitter); start over at `min` once a handshake succeeded. The default is 100 ms to 5 s.
+    /// jitter); start over at `min` once a handshake succeeded. The default is 100 ms to 5 s. A
+    /// time below a millisecond is a millisecond, so that nobody who refuses us is hammered.
     Backoff {
         /// The first wait's limit.
         min: Duration,
@@ -48,6 +49,7 @@ impl Options {
         let Reconnect::Backoff { min, max } = self.reconnect else {
             return None;
         };
+        let [min, max] = [min, max].map(|it| it.max(tuning::RECONNECT_MIN));
         if !self.like_libzmq {
             return Some(share(doubled(min, max, failures), random()));
         }
@@ -93,6 +95,11 @@ mod tests {
         assert!(wait(1000, u64::MAX) < max);
         options.reconnect = Reconnect::Never;
         assert_eq!(options.reconnect_wait(0, || 7), None);
+        // Nobody who refuses us is hammered.
+        let [min, max] = [Duration::ZERO; 2];
+        options.reconnect = Reconnect::Backoff { min, max };
+        let wait = options.reconnect_wait(9, || 1 << 63);
+        assert_eq!(wait, Some(Duration::from_micros(500)));
     }
 
     #[test]

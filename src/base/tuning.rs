@@ -127,3 +127,7 @@ pub const LESSON_OCTETS: usize = 4 << 20;
 /// one in a thousand; twice and twenty times as much gained nothing more. It is also the default
 /// of Linux's limit, so that it is granted everywhere.
 pub const IPC_BUFFER_OCTETS: usize = 208 << 10;
+
+/// The least limit of the wait before connecting again. On this machine a refusal takes some ten
+/// microseconds; without a limit one who is refused would do nothing else.
+pub const RECONNECT_MIN: Duration = Duration::from_millis(1);

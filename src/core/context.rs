@@ -243,13 +243,20 @@ impl Context {
         Ok((waiting, registry.legacies.remove(name).unwrap_or_default()))
     }
 
-    /// Keeps what a socket has left to a name. If somebody has taken that meanwhile, it is his.
-    pub(super) fn keep_legacy(&self, legacy: Legacy) -> Option<(Arc<Socket>, Legacy)> {
+    /// Keeps what a socket has left to a name. If somebody has taken that meanwhile, other than
+    /// `gone`, who is closing, it is his.
+    pub(super) fn keep_legacy(
+        &self,
+        legacy: Legacy,
+        gone: Option<&Socket>,
+    ) -> Option<(Arc<Socket>, Legacy)> {
         let Endpoint::Inproc(name) = &*legacy.endpoint else {
             return None;
         };
+        let is_gone = |it: &Arc<Socket>| gone.is_some_and(|gone| std::ptr::eq(gone, &**it));
         let mut registry = self.registry.lock();
-        match registry.names.get(name).and_then(Weak::upgrade) {
+        let heir = registry.names.get(name).and_then(Weak::upgrade);
+        match heir.filter(|it| !is_gone(it)) {
             Some(heir) => Some((heir, legacy)),
             None => {
                 let name = name.clone();
@@ -389,6 +396,17 @@ impl Context {
             registry.end_waiters.enter(place, waker);
             Poll::Pending
         })
+    }
+
+    /// Whoever waited for that does so no more.
+    pub fn leave_end(&self, place: &mut Place) {
+        self.with_registry(|registry| registry.end_waiters.leave(place));
+    }
+
+    /// Does somebody wait for that?
+    #[cfg(test)]
+    pub fn is_awaited(&self) -> bool {
+        self.with_registry(|registry| !registry.end_waiters.is_empty())
     }
 
     /// Ends its I/O threads, and waits for that, if it was closed and so has every socket. No lock

@@ -69,7 +69,7 @@ impl Socket {
             }
         }
         for legacy in legacies {
-            self.inherit(legacy);
+            self.inherit_or_leave(legacy);
         }
         Ok(())
     }
@@ -98,20 +98,33 @@ impl Socket {
 
     /// Gives what was left to whom it is for, if he is there already.
     pub(super) fn settle_legacy(&self, legacy: Legacy) {
-        if let Some((heir, legacy)) = self.context.keep_legacy(legacy) {
-            heir.inherit(legacy);
+        if let Some((heir, legacy)) = self.context.keep_legacy(legacy, None) {
+            heir.inherit_or_leave(legacy);
         }
     }
 
-    /// Takes in what was left by a socket that is gone: a peer that is read to its end.
-    fn inherit(&self, legacy: Legacy) {
-        if !self.meets(legacy.from) {
+    /// Takes in what was left, or leaves it to the next who has the name, if this one is closing.
+    fn inherit_or_leave(&self, legacy: Legacy) {
+        let Some(legacy) = self.inherit(legacy) else {
             return;
+        };
+        let mut next = self.context.keep_legacy(legacy, Some(self));
+        while let Some((heir, legacy)) = next {
+            let refused = heir.inherit(legacy);
+            next = refused.and_then(|legacy| self.context.keep_legacy(legacy, Some(&heir)));
+        }
+    }
+
+    /// Takes in what was left by a socket that is gone: a peer that is read to its end. Gives it
+    /// back if nobody can be let in any more.
+    fn inherit(&self, legacy: Legacy) -> Option<Legacy> {
+        if !self.meets(legacy.from) {
+            return None;
         }
         let mut bells = Bells::default();
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
-            return;
+            return Some(legacy);
         }
         let nowhere = Arc::new(Lane::new(Store::Messages, 0, false));
         let (key, _) = state.attach(self, &legacy.endpoint, (nowhere, legacy.messages));
@@ -123,6 +136,7 @@ impl Socket {
         state.readable(key, &mut bells);
         drop(state);
         bells.ring(self);
+        None
     }
 
     /// Connects to a name, now or as soon as somebody takes it.
@@ -480,4 +494,44 @@ fn info(peer: &Socket, endpoint: &Endpoint) -> Arc<PeerInfo> {
         identity: named(peer.socket_type, &peer.terms().options),
         ..PeerInfo::default()
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{
+        base::{
+            context_options::ContextOptions,
+            endpoint::{Endpoint, IntoEndpoint},
+            message::Message,
+            options::{Linger, Options},
+            socket_type::SocketType,
+        },
+        core::{Context, Socket, To},
+        transport::MioMetal,
+    };
+
+    #[test]
+    fn what_is_left_to_one_who_is_closing_is_for_the_next() {
+        let metal = Arc::new(MioMetal::new());
+        let context = Context::new(metal, ContextOptions::default());
+        let socket = |kind| Socket::new(&context, kind, Options::default()).expect("it is open");
+        let name: Endpoint = "inproc://heirs".into_endpoint().expect("a name");
+        let [push, closing, next] =
+            [SocketType::Push, SocketType::Pull, SocketType::Pull].map(socket);
+        push.connect(&name).expect("a name");
+        push.send_now(To::Anyone, Message::from("for whoever comes"))
+            .expect("room");
+        push.close(Linger::Forever);
+        // One takes the name, and is closed before he has taken in what was left to it.
+        let (_, mut left) = context.bind_name("heirs", &closing).expect("a free name");
+        closing.close(Linger::Drop);
+        closing.inherit_or_leave(left.pop().expect("a message that nobody has"));
+        context.unbind_name("heirs", &closing);
+        next.bind(&name).expect("a free name");
+        let received = next.try_recv().expect("a message");
+        assert_eq!(received.message[0], "for whoever comes");
+        next.close(Linger::Drop);
+    }
 }
