@@ -128,6 +128,10 @@ pub const LESSON_OCTETS: usize = 4 << 20;
 /// of Linux's limit, so that it is granted everywhere.
 pub const IPC_BUFFER_OCTETS: usize = 208 << 10;
 
+/// How often in a row a selector may fail: the system knows no failure that passes, but a program that
+/// closes descriptors that are not its own makes one that lasts.
+pub const SELECTOR_FAILURES_MAX: u32 = 8;
+
 /// The least limit of the wait before connecting again. On this machine a refusal takes some ten
 /// microseconds; without a limit one who is refused would do nothing else.
 pub const RECONNECT_MIN: Duration = Duration::from_millis(1);

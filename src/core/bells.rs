@@ -10,6 +10,7 @@ use super::{few::Few, gate::Question, job::Job, link::Link, socket::Socket};
 use crate::{
     base::{
         lent,
+        options::Linger,
         sync::{Rank, assert_unlocked},
     },
     pipe::Lane,
@@ -34,6 +35,8 @@ pub(crate) struct Rare {
     pub(crate) others: Vec<(Arc<Socket>, Bells)>,
     /// The socket has closed for good: its context lets it go.
     pub(crate) closed: bool,
+    /// It can hear of nothing any more, and closes.
+    pub(crate) broken: bool,
 }
 
 /// A word for the other side of an inproc connection.
@@ -124,6 +127,9 @@ impl Rare {
         }
         if !self.jobs.is_empty() {
             socket.submit(self.jobs);
+        }
+        if self.broken {
+            socket.close(Linger::Drop);
         }
         if self.closed {
             // Whoever waits for the end of the context has all back then that was lent.

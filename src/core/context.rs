@@ -217,7 +217,7 @@ impl Context {
             .reactors
             .iter()
             .enumerate()
-            .filter(|(number, _)| fits(*number))
+            .filter(|(number, handle)| fits(*number) && !handle.is_stopped())
             .min_by_key(|(_, handle)| handle.load())
             .map(|(number, handle)| (number, handle.clone()));
         least.ok_or_else(none)

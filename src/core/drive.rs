@@ -101,7 +101,7 @@ impl Socket {
             self.work.note_poll();
             if let Err(error) = set_here.poll(Some(Duration::ZERO)) {
                 if error.kind() != io::ErrorKind::Interrupted {
-                    log::error!("a socket's selector failed: {error}");
+                    set_here.note_failure(&error, bells);
                 }
             }
         }

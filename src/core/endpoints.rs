@@ -429,6 +429,10 @@ impl Tenant for Socket {
     fn lies(&self) -> bool {
         Socket::lies(self)
     }
+
+    fn give_up(&self) {
+        self.close(Linger::Drop);
+    }
 }
 
 impl End {

@@ -261,7 +261,9 @@ impl Socket {
                     break Parked::Interrupted;
                 }
                 Err(error) => {
-                    log::error!("a socket's selector failed: {error}");
+                    if let Some(set) = guard.as_ref() {
+                        set.note_failure(&error, &mut bells);
+                    }
                     break Parked::Woken;
                 }
             }

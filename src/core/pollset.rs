@@ -30,6 +30,7 @@ use crate::{
         endpoint::Endpoint,
         event::{EventKind, Reason},
         time::Time,
+        tuning,
     },
     engine::Fault,
     reactor::metal::{Ready, Selector, SourceId},
@@ -39,6 +40,8 @@ use crate::{
 pub(super) struct PollSet {
     pub(super) selector: Box<dyn Selector>,
     ready: Vec<Ready>,
+    /// How often in a row its selector has failed.
+    failures: u32,
     pub(super) entries: Slab<Entry>,
     deadlines: BTreeSet<(Time, usize)>,
     runnable: VecDeque<usize>,
@@ -93,6 +96,7 @@ impl PollSet {
         PollSet {
             selector,
             ready: Vec::new(),
+            failures: 0,
             entries: Slab::new(),
             deadlines: BTreeSet::new(),
             runnable: VecDeque::new(),
@@ -339,7 +343,24 @@ impl PollSet {
 
     /// Waits for readiness, at most `wait`.
     pub(super) fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        self.selector.poll(&mut self.ready, wait)
+        let polled = self.selector.poll(&mut self.ready, wait);
+        match &polled {
+            Ok(()) => self.failures = 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.failures += 1,
+        }
+        polled
+    }
+
+    /// A poll has failed. If that goes on the socket can hear of nothing any more, and closes.
+    pub(super) fn note_failure(&self, error: &io::Error, bells: &mut Bells) {
+        if self.failures == 1 {
+            log::error!("a socket's selector failed: {error}");
+        }
+        if self.failures == tuning::SELECTOR_FAILURES_MAX {
+            log::error!("a socket's selector goes on failing, and the socket is closed: {error}");
+            bells.rare().broken = true;
+        }
     }
 
     /// Looks for readiness again and again until there is some, `stop` says so, or `until`. Answers
@@ -352,7 +373,7 @@ impl PollSet {
     ) -> io::Result<bool> {
         loop {
             socket.work.note_poll();
-            self.selector.poll(&mut self.ready, Some(Duration::ZERO))?;
+            self.poll(Some(Duration::ZERO))?;
             if !self.ready.is_empty() || stop() {
                 return Ok(true);
             }

@@ -41,6 +41,9 @@ pub trait Tenant: Send + Sync {
 
     /// Does anything lie?
     fn lies(&self) -> bool;
+
+    /// Its reactor can hear of nothing any more, and will not drive it again.
+    fn give_up(&self);
 }
 
 /// One loop. [`Metal::run`] turns it.
@@ -48,6 +51,8 @@ pub struct Reactor {
     shared: Arc<Shared>,
     selector: Box<dyn Selector>,
     ready: Vec<Ready>,
+    /// How often in a row its selector has failed.
+    failures: u32,
     /// Tenants to drive in this turn; kept for its memory.
     due: Vec<(usize, Arc<dyn Tenant>)>,
 }
@@ -117,6 +122,7 @@ impl Reactor {
                 shared,
                 selector,
                 ready: Vec::new(),
+                failures: 0,
                 due: Vec::new(),
             },
             handle,
@@ -124,13 +130,13 @@ impl Reactor {
     }
 
     /// One turn: waits for something to do, at most `wait` (`None`: as long as it takes), and
-    /// does it. False once the reactor was told to stop.
+    /// does it. False once the reactor was told to stop, or can hear of nothing any more.
     pub fn turn(&mut self, wait: Option<Duration>) -> bool {
         let timeout = self.shared.fall_asleep(wait);
         match self.selector.poll(&mut self.ready, timeout) {
-            Ok(()) => {}
+            Ok(()) => self.failures = 0,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => log::error!("the reactor's selector failed: {error}"),
+            Err(error) => self.note_failure(&error),
         }
         let now = self.shared.metal.now();
         let slept = timeout != Some(Duration::ZERO);
@@ -145,6 +151,29 @@ impl Reactor {
         }
         lent::let_go();
         !self.shared.desk.lock().stopped
+    }
+
+    /// The selector has failed. If that goes on all tenants are given up.
+    fn note_failure(&mut self, error: &io::Error) {
+        self.failures += 1;
+        if self.failures == 1 {
+            log::error!("the reactor's selector failed: {error}");
+        }
+        if self.failures < tuning::SELECTOR_FAILURES_MAX {
+            return;
+        }
+        log::error!("the reactor's selector goes on failing, and its sockets are closed: {error}");
+        let mut desk = self.shared.desk.lock();
+        desk.stopped = true;
+        let tenants: Vec<_> = desk
+            .tenants
+            .iter()
+            .map(|it| Arc::clone(&it.1.tenant))
+            .collect();
+        drop(desk);
+        for tenant in tenants {
+            tenant.give_up();
+        }
     }
 
     /// Sleeps between two turns, for who turns it by hand: answers how long its next turn can
@@ -319,6 +348,11 @@ impl Handle {
             drop(desk);
             drop(entry);
         }
+    }
+
+    /// Was it told to stop, or has it given up?
+    pub fn is_stopped(&self) -> bool {
+        self.shared.desk.lock().stopped
     }
 
     /// How many tenants it has.

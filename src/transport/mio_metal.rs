@@ -260,6 +260,8 @@ mod tests {
         fn lies(&self) -> bool {
             false
         }
+
+        fn give_up(&self) {}
     }
 
     #[test]

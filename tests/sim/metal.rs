@@ -8,7 +8,10 @@ use std::{
     fmt,
     io::{self, IoSlice},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,8 @@ pub struct SimMetal {
     net: Arc<Mutex<Net>>,
     /// Reactors handed over and not yet taken by who turns them.
     reactors: Arc<Mutex<Vec<Reactor>>>,
+    /// No selector tells anything any more.
+    deaf: Arc<AtomicBool>,
 }
 
 impl SimMetal {
@@ -42,12 +47,18 @@ impl SimMetal {
         SimMetal {
             net: Arc::new(Mutex::new(Net::new(dice, faults, aloud))),
             reactors: Arc::default(),
+            deaf: Arc::default(),
         }
     }
 
     /// The world, for as long as the guard lives.
     pub fn net(&self) -> MutexGuard<'_, Net> {
         lock(&self.net)
+    }
+
+    /// From now on every selector fails, as if somebody had closed it.
+    pub fn go_deaf(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
     }
 
     /// The reactors that were handed over since this was asked last.
@@ -145,6 +156,9 @@ struct SimSelector {
 
 impl Selector for SimSelector {
     fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        if self.handle.metal.deaf.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
         self.handle.metal.net().poll(self.handle.id, ready, timeout)
     }
 

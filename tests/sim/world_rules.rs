@@ -12,11 +12,15 @@ use std::{
 };
 
 use hubless::{
-    Time,
-    internals::reactor::{Reactor, Tenant},
+    Endpoint, SocketType, Time,
+    internals::{
+        base::{context_options::ContextOptions, options::Options},
+        core::{Context, Socket},
+        reactor::{Reactor, Tenant},
+    },
 };
 
-use super::{seeds, world::World};
+use super::{dice::Dice, faults::Faults, metal::SimMetal, seeds, world::World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -95,9 +99,11 @@ fn seeds_that_change_nothing_are_a_failure() {
 }
 
 /// Counts how often it was driven and swept, and asks to be driven once more at a time.
+#[derive(Default)]
 struct Counting {
     driven: AtomicU64,
     swept: AtomicU64,
+    given_up: AtomicU64,
     again: Time,
 }
 
@@ -115,6 +121,40 @@ impl Tenant for Counting {
     fn lies(&self) -> bool {
         false
     }
+
+    fn give_up(&self) {
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_reactor_that_hears_of_nothing_any_more_gives_its_tenants_up() {
+    let metal = SimMetal::new(Dice::new(5), Faults::none(), false);
+    let (mut reactor, handle) = Reactor::new(Arc::new(metal.clone())).unwrap();
+    let tenant = Arc::new(Counting::default());
+    handle.adopt(tenant.clone());
+    assert!(reactor.turn(Some(Duration::ZERO)));
+    metal.go_deaf();
+    let turns = (1..100).find(|_| !reactor.turn(Some(Duration::ZERO)));
+    assert_eq!(turns, Some(8));
+    assert!(handle.is_stopped());
+    assert_eq!(tenant.given_up.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_socket_whose_selector_goes_on_failing_is_closed() {
+    let metal = SimMetal::new(Dice::new(5), Faults::none(), false);
+    let options = ContextOptions::default();
+    let context = Context::new(Arc::new(metal.clone()), options);
+    let pull = Socket::new(&context, SocketType::Pull, Options::default()).unwrap();
+    let at: Endpoint = "tcp://127.0.0.1:5555".parse().unwrap();
+    pull.bind(&at).unwrap();
+    metal.go_deaf();
+    for turn in 1..=8 {
+        assert!(pull.is_open(), "turn {turn}");
+        Tenant::drive(&*pull, Time::START);
+    }
+    assert!(!pull.is_open());
 }
 
 #[test]
@@ -122,9 +162,8 @@ fn a_reactor_runs_when_it_is_kicked_and_when_its_time_has_come() {
     let world = World::new(5, false);
     let (reactor, handle) = Reactor::new(world.metal()).unwrap();
     let tenant = Arc::new(Counting {
-        driven: AtomicU64::new(0),
-        swept: AtomicU64::new(0),
         again: Time::START + SECOND * 5,
+        ..Counting::default()
     });
     let key = handle.adopt(tenant.clone());
     world.metal().run(reactor, &Default::default()).unwrap();
