@@ -25,6 +25,8 @@
 
 use std::{
     cell::UnsafeCell,
+    marker::PhantomData,
+    mem::MaybeUninit,
     ops::{Deref, DerefMut},
     sync::{OnceLock, PoisonError, TryLockError},
 };
@@ -38,6 +40,10 @@ pub struct Biased<T> {
     /// The slot, by its address, of the thread that may enter without the mutex; 0: nobody.
     owner: AtomicUsize,
     mutex: imp::Mutex<Habit>,
+    /// The mutex's guard, while somebody holds it. It ends in a flag of one octet: the seven behind
+    /// that would be moved with every guard of ours, in pieces that cost more than all else which
+    /// entering by bias does.
+    held: UnsafeCell<MaybeUninit<imp::MutexGuard<'static, Habit>>>,
     value: UnsafeCell<T>,
 }
 
@@ -64,6 +70,9 @@ struct Habit {
 // SAFETY: the value is reached by one thread at a time only, which the protocol above sees to;
 // that thread may be any, so the value must be `Send`. Entering twice at a time would break this.
 unsafe impl<T: Send> Sync for Biased<T> {}
+// SAFETY: a guard is laid down and taken away by the thread that holds the mutex; while nobody
+// does, there is none to go to another thread with the lock.
+unsafe impl<T: Send> Send for Biased<T> {}
 
 impl<T> Biased<T> {
     /// A lock of this rank around `value`, biased towards nobody.
@@ -78,6 +87,7 @@ impl<T> Biased<T> {
                 streak: 0,
                 patience: STREAK,
             }),
+            held: UnsafeCell::new(MaybeUninit::uninit()),
             value: UnsafeCell::new(value),
         }
     }
@@ -112,8 +122,11 @@ impl<T> Biased<T> {
                 inside.store(self.address(), Ordering::Relaxed);
                 light_barrier();
                 if self.owner.load(Ordering::Relaxed) == slot.address() {
-                    let how = Entered::ByBias(inside);
-                    return BiasedGuard { of: self, how };
+                    return BiasedGuard {
+                        of: self,
+                        inside: Some(inside),
+                        _stays: PhantomData,
+                    };
                 }
                 inside.store(0, Ordering::Release);
             }
@@ -148,15 +161,28 @@ impl<T> Biased<T> {
                 self.owner.store(me.address(), Ordering::Relaxed);
             }
         }
+        // SAFETY: nobody else looks at it while the mutex is held, and the guard that is made now
+        // borrows this lock, and takes it away at its end.
+        unsafe { (*self.held.get()).write(lengthened(habit)) };
         BiasedGuard {
             of: self,
-            how: Entered::ByMutex(habit),
+            inside: None,
+            _stays: PhantomData,
         }
     }
 
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
+}
+
+/// The guard of a mutex, for as long as its lock is held.
+///
+/// # Safety
+/// It must go before the mutex does.
+unsafe fn lengthened(guard: imp::MutexGuard<'_, Habit>) -> imp::MutexGuard<'static, Habit> {
+    // SAFETY: only a lifetime changes, and the caller says that it is not too long.
+    unsafe { std::mem::transmute(guard) }
 }
 
 impl Slot {
@@ -168,14 +194,10 @@ impl Slot {
 /// Holds a [`Biased`].
 pub struct BiasedGuard<'a, T> {
     of: &'a Biased<T>,
-    how: Entered<'a>,
-}
-
-enum Entered<'a> {
-    ByBias(&'static AtomicUsize),
-    /// Held until the guard goes.
-    #[expect(dead_code, reason = "a guard is held, not looked at")]
-    ByMutex(imp::MutexGuard<'a, Habit>),
+    /// Where this thread has noted that it is inside, if it came in by bias; else it has the mutex.
+    inside: Option<&'static AtomicUsize>,
+    /// It goes with the thread, as the mutex's guard would.
+    _stays: PhantomData<imp::MutexGuard<'a, Habit>>,
 }
 
 impl<T> Deref for BiasedGuard<'_, T> {
@@ -205,8 +227,11 @@ impl<T> DerefMut for BiasedGuard<'_, T> {
 impl<T> Drop for BiasedGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Entered::ByBias(inside) = self.how {
-            inside.store(0, Ordering::Release);
+        match self.inside {
+            Some(inside) => inside.store(0, Ordering::Release),
+            // SAFETY: who did not come in by bias has laid the mutex's guard down here, and nobody
+            // else looks at it while that is held.
+            None => unsafe { (*self.of.held.get()).assume_init_drop() },
         }
         order::given_back(self.of.rank);
     }
