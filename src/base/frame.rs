@@ -47,9 +47,11 @@ impl Frame {
     #[inline]
     pub fn copy_from(octets: &[u8]) -> Frame {
         if octets.len() <= INLINE_OCTETS_MAX {
+            let mut place = [0; INLINE_OCTETS_MAX];
+            copy_short(octets, &mut place);
             Frame(Repr::Inline {
                 len: octets.len() as u8,
-                octets: short_copy(octets),
+                octets: place,
             })
         } else {
             Frame::shared_of(super::bodies::copy(octets))
@@ -119,6 +121,18 @@ impl Frame {
         }
     }
 
+    /// Makes a small frame one with a copy of these octets, at most 64 of them, where it lies.
+    #[inline]
+    pub(crate) fn fill(&mut self, octets: &[u8]) {
+        match &mut self.0 {
+            Repr::Inline { len, octets: place } => {
+                *len = octets.len() as u8;
+                copy_short(octets, place);
+            }
+            Repr::Shared { .. } => *self = Frame::copy_from(octets),
+        }
+    }
+
     /// The shared octets behind this frame, if it has any: what can be sent without a copy.
     pub(crate) fn shared(&self) -> Option<&Bytes> {
         match &self.0 {
@@ -128,10 +142,10 @@ impl Frame {
     }
 }
 
-/// A copy of at most 64 octets, by two overlapping moves of a fixed size instead of a call.
+/// Copies at most 64 octets to the beginning of `place`, by two overlapping moves of a fixed size
+/// instead of a call.
 #[inline]
-fn short_copy(octets: &[u8]) -> [u8; INLINE_OCTETS_MAX] {
-    let mut place = [0; INLINE_OCTETS_MAX];
+pub(crate) fn copy_short(octets: &[u8], place: &mut [u8; INLINE_OCTETS_MAX]) {
     macro_rules! two_of {
         ($size:literal) => {
             if let (Some(first), Some(last)) =
@@ -139,7 +153,7 @@ fn short_copy(octets: &[u8]) -> [u8; INLINE_OCTETS_MAX] {
             {
                 place[..$size].copy_from_slice(first);
                 place[octets.len() - $size..octets.len()].copy_from_slice(last);
-                return place;
+                return;
             }
         };
     }
@@ -150,7 +164,6 @@ fn short_copy(octets: &[u8]) -> [u8; INLINE_OCTETS_MAX] {
     for (to, from) in place.iter_mut().zip(octets) {
         *to = *from;
     }
-    place
 }
 
 impl Deref for Frame {

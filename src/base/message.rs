@@ -12,6 +12,7 @@ use std::{fmt, ops::Index, str::Utf8Error, sync::Arc};
 
 use bytes::Bytes;
 
+pub(crate) use super::frame::copy_short;
 pub use super::frame::{Frame, INLINE_OCTETS_MAX};
 
 /// A message: one frame or several, delivered whole or not at all.
@@ -51,6 +52,16 @@ impl Message {
         match &self.0 {
             Frames::One(frame) => frame.inline(),
             Frames::None | Frames::Many(_) => None,
+        }
+    }
+
+    /// Makes a message of one small frame one with a copy of these octets, at most 64 of them,
+    /// where it lies.
+    #[inline]
+    pub(crate) fn fill(&mut self, octets: &[u8]) {
+        match &mut self.0 {
+            Frames::One(frame) => frame.fill(octets),
+            Frames::None | Frames::Many(_) => *self = Message::from(octets),
         }
     }
 

@@ -154,6 +154,11 @@ pub struct Peer {
 pub trait Sink {
     /// A whole message. Called at most as often as [`room`](Sink::room) said.
     fn message(&mut self, message: Message);
+    /// The same, of one frame with a copy of these octets, at most
+    /// [`INLINE_OCTETS_MAX`](crate::base::message::INLINE_OCTETS_MAX) of them.
+    fn small_message(&mut self, octets: &[u8]) {
+        self.message(Message::from(octets));
+    }
     /// The peer subscribes; PUB and XPUB only. Needs no room.
     fn subscribe(&mut self, topic: Bytes);
     /// The peer cancels a subscription.

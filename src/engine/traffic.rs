@@ -19,7 +19,7 @@ use super::{
 use crate::{
     base::{
         event::{ProtocolError, Reason},
-        message::{Frame, Message},
+        message::{Frame, INLINE_OCTETS_MAX, Message},
         socket_type::SocketType,
         time::Time,
         tuning::HANDSHAKE_OCTETS_MAX,
@@ -255,7 +255,10 @@ impl Engine {
             }
             *room = left;
             *rest = others;
-            sink.message(Message::from(Frame::copy_from(body)));
+            match body.len() <= INLINE_OCTETS_MAX {
+                true => sink.small_message(body),
+                false => sink.message(Message::from(Frame::copy_from(body))),
+            }
         }
     }
 
