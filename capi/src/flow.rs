@@ -41,12 +41,30 @@ pub(crate) unsafe fn say(
 ) -> Result<(), Errno> {
     // SAFETY: the same as ours.
     let face = unsafe { enter(handle) }?;
-    let alone = flags & SNDMORE == 0 && face.said.is_empty();
-    if alone && face.kind.sends() && face.socket.send_plain(part) {
+    if is_plain(&face, flags) && face.socket.send_plain(part) {
         return Ok(());
     }
+    // SAFETY: the same as ours.
+    unsafe { say_long(handle, face, part, flags) }
+}
+
+/// Is what is said now a message of its own, and may it go the short way?
+#[inline(always)]
+fn is_plain(face: &Face, flags: c_int) -> bool {
+    flags & SNDMORE == 0 && face.said.is_empty() && face.kind.sends()
+}
+
+/// # Safety
+/// As [`say`].
+#[cold]
+unsafe fn say_long(
+    handle: *mut c_void,
+    face: Taken<Face>,
+    part: &mut Message,
+    flags: c_int,
+) -> Result<(), Errno> {
     let whole = std::mem::take(part);
-    let said = match alone {
+    let said = match flags & SNDMORE == 0 && face.said.is_empty() {
         true => say_alone(face, whole, flags),
         // SAFETY: the same as ours.
         false => unsafe { say_of_several(handle, face, last_of(whole).1, flags) },
@@ -57,7 +75,6 @@ pub(crate) unsafe fn say(
     })
 }
 
-#[cold]
 fn say_alone(mut face: Taken<Face>, part: Message, flags: c_int) -> Result<(), (Frame, Errno)> {
     if !face.kind.sends() {
         return Err((last_of(part).1, Errno::ENOTSUP));
@@ -194,18 +211,23 @@ pub(crate) unsafe fn hear<T>(
     if !face.kind.receives() {
         return Err(Errno::ENOTSUP);
     }
+    let mut whole = None;
     let plain = |message: InPlace<'_>, sender: Option<&Arc<PeerInfo>>| match message {
-        InPlace::Small(octets) => Ok(take(Heard::Small(octets), false, sender)),
-        InPlace::Whole(message) => Err((message, sender.cloned())),
-    };
-    let received = match face.socket.recv_plain_with(plain) {
-        Some(Ok(taken)) => {
-            if let Some(edge) = &mut face.edge {
-                edge.received();
-            }
-            return Ok(taken);
+        InPlace::Small(octets) => Some(take(Heard::Small(octets), false, sender)),
+        InPlace::Whole(message) => {
+            whole = Some((message, sender.cloned()));
+            None
         }
-        Some(Err(received)) => Ok(received),
+    };
+    let plain = face.socket.recv_plain_with(plain);
+    if let Some(Some(taken)) = plain {
+        if let Some(edge) = &mut face.edge {
+            edge.received();
+        }
+        return Ok(taken);
+    }
+    let received = match whole {
+        Some(received) => Ok(received),
         None if flags & DONTWAIT == 0 => face.socket.recv_read_from(),
         None => face.socket.try_recv_from(),
     };
@@ -273,9 +295,13 @@ pub unsafe extern "C" fn zmq_send(
             return Err(Errno::EFAULT);
         }
         // SAFETY: the same as ours.
-        let mut part = Message::from(unsafe { octets(data, len) });
+        let part = unsafe { octets(data, len) };
         // SAFETY: the same as ours.
-        unsafe { say(socket, &mut part, flags) }?;
+        let face = unsafe { enter(socket) }?;
+        if !(is_plain(&face, flags) && face.socket.send_octets(part)) {
+            // SAFETY: the same as ours.
+            unsafe { say_long(socket, face, &mut Message::from(part), flags) }?;
+        }
         Ok(size(len))
     })
 }
@@ -360,12 +386,14 @@ pub unsafe extern "C" fn zmq_recv(
             }
             size(part.len())
         };
+        // What was copied goes after the socket was left: it may be the program's to free.
+        let mut copied = None;
         let take = |part: Heard<'_>, _, _: Option<&_>| match part {
-            Heard::Small(octets) => (copy(octets), None),
-            Heard::Frame(frame) => (copy(&frame), Some(frame)),
+            Heard::Small(octets) => copy(octets),
+            Heard::Frame(frame) => copy(copied.insert(frame)),
         };
         // SAFETY: the same as ours.
-        unsafe { hear(socket, flags, take) }.map(|(len, _)| len)
+        unsafe { hear(socket, flags, take) }
     })
 }
 
@@ -381,11 +409,13 @@ pub unsafe extern "C" fn zmq_msg_recv(part: *mut Part, socket: *mut c_void, flag
         // What it held goes before a socket is locked, and what it holds but a copy of after that:
         // it may be the program's to free.
         place.make_room();
-        let put = |part: Heard<'_>, more, sender: Option<&_>| place.put(part, more, sender);
+        let mut copied = None;
+        let put = |part: Heard<'_>, more, sender: Option<&_>| {
+            place.put(part, more, sender, &mut copied);
+        };
         // SAFETY: the same as ours.
-        let copied = unsafe { hear(socket, flags, put) };
-        match copied {
-            Ok(_) => Ok(size(place.len())),
+        match unsafe { hear(socket, flags, put) } {
+            Ok(()) => Ok(size(place.len())),
             Err(errno) => {
                 place.clear();
                 Err(errno)

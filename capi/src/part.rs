@@ -260,27 +260,27 @@ impl Part {
 
     /// Holds again what was [taken](Part::take), and is where it was.
     pub(crate) fn put_back(&mut self, taken: Frame, also_held: bool) {
-        drop(self.put(Heard::Frame(taken), false, None));
+        self.put(Heard::Frame(taken), false, None, &mut None);
         if also_held {
             self.flags |= ALSO_HELD;
         }
     }
 
-    /// Holds this, instead of what it held. Gives back what was copied.
+    /// Holds this, instead of what it held. What was copied goes to `copied`.
     #[inline(always)]
     pub(crate) fn put(
         &mut self,
         part: Heard<'_>,
         more: bool,
         sender: Option<&Arc<PeerInfo>>,
-    ) -> Option<Frame> {
+        copied: &mut Option<Frame>,
+    ) {
         self.flags = if more { MORE } else { 0 };
         self.set_sender(sender);
         match part {
             Heard::Small(octets) => self.put_small(octets),
-            Heard::Frame(frame) => return self.put_frame(frame),
+            Heard::Frame(frame) => *copied = self.put_frame(frame),
         }
-        None
     }
 
     pub(crate) fn put_frame(&mut self, frame: Frame) -> Option<Frame> {
@@ -415,7 +415,12 @@ mod tests {
                 Part::init(part.as_mut_ptr());
                 part.assume_init_mut()
             };
-            drop(part.put(Heard::Frame(Frame::from(&octets[..])), true, None));
+            part.put(
+                Heard::Frame(Frame::from(&octets[..])),
+                true,
+                None,
+                &mut None,
+            );
             assert_eq!((part.len(), part.has_more()), (size, true));
             assert_eq!(part.octets(), octets);
             assert_eq!(part.take(), octets);

@@ -235,6 +235,13 @@ impl Socket {
         self.owner.socket.send_plain(To::Anyone, message)
     }
 
+    /// As [`send_plain`](Socket::send_plain), of one frame with a copy of these octets, which go
+    /// from here to where they wait. False: nothing was done.
+    #[inline]
+    pub fn send_octets(&self, octets: &[u8]) -> bool {
+        self.owner.socket.send_plain(To::Anyone, octets)
+    }
+
     /// Sends, waiting for room at most `timeout`.
     ///
     /// # Errors

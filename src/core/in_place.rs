@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{attach::Attached, socket::Socket, state::State};
+use super::{attach::Attached, socket::Socket};
 use crate::base::{event::PeerInfo, message::Message};
 
 /// A message where it is.
@@ -40,16 +40,5 @@ impl Socket {
         };
         state.received += 1;
         Some(taken)
-    }
-}
-
-impl State {
-    /// Whose message may go the short way: it is to be taken.
-    #[inline(always)]
-    pub(super) fn turn_plain(&mut self) -> Option<usize> {
-        if !self.plain || !self.recv_waiters.is_empty() {
-            return None;
-        }
-        self.pattern.turn_plain(&mut self.peers)
     }
 }

@@ -28,6 +28,7 @@ mod places;
 mod pollset;
 mod seal;
 mod session;
+mod short_way;
 mod signal;
 mod socket;
 mod spin;

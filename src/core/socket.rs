@@ -46,6 +46,7 @@ use crate::{
         sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
     },
     pattern::{Effects, Pattern, Received, Refusal, Route},
+    pipe::Plain,
     reactor::Handle,
 };
 
@@ -251,14 +252,15 @@ impl Socket {
     /// Sends by the short way, if it can go that way now. False: nothing was done, the long one
     /// may do better.
     #[inline(always)]
-    pub fn send_plain(&self, to: To<'_>, message: &mut Message) -> bool {
+    pub fn send_plain(&self, to: To<'_>, message: impl Plain) -> bool {
         if !self.sends_plain || !matches!(to, To::Anyone) {
             return false;
         }
         let mut state = self.state.lock();
-        let Some(left) = state.send_plain(self, message) else {
+        let mut left = Left::Nothing;
+        if !state.send_plain(self, message, &mut left) {
             return false;
-        };
+        }
         drop(state);
         match left {
             Left::Nothing => {}

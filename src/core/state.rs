@@ -23,7 +23,6 @@ use crate::{
         event::EventKind,
         interest::Interest,
         message::{Frame, Message},
-        name::Name,
         options::Options,
         socket_type::SocketType,
         stats::LaneStats,
@@ -191,61 +190,6 @@ impl State {
         };
         self.follow(socket, bells);
         result.map_err(Refused::By)
-    }
-
-    /// The short way of a message into one lane: no notes are taken if there is nothing to note.
-    /// What it leaves to do; `None` if it could not go that way, and has not gone at all.
-    #[inline(always)]
-    pub(super) fn send_plain(&mut self, socket: &Socket, message: &mut Message) -> Option<Left> {
-        if !self.plain || message.is_empty() || socket.hub.is_watched() {
-            return None;
-        }
-        if socket.publishes {
-            return self.publish_plain(socket, message);
-        }
-        let (key, accepted) = self.pattern.send_plain(&mut self.peers, message)?;
-        if accepted.joins_others() {
-            return Some(Left::Nothing);
-        }
-        Some(self.judge_push(socket, key, accepted, &mut Pace::of(1)))
-    }
-
-    /// The short way of a message to subscribers.
-    fn publish_plain(&mut self, socket: &Socket, message: &Message) -> Option<Left> {
-        let State {
-            pattern,
-            peers,
-            effects,
-            ..
-        } = self;
-        // Refused: that was at the mark of somebody, and the long way waits for room.
-        pattern.publish(peers, message, effects)?.ok()?;
-        if self.effects.is_empty() {
-            return Some(Left::Nothing);
-        }
-        let mut bells = Box::<Bells>::default();
-        self.follow(socket, &mut bells);
-        Some(Left::Notes(bells))
-    }
-
-    /// The short way of a message to the application: there is one, and nothing else to do.
-    #[inline(always)]
-    pub(super) fn recv_plain(&mut self) -> Option<Message> {
-        // Taken last: what else happens would move the message about.
-        let key = self.turn_plain()?;
-        self.received += 1;
-        self.peers[key].window.pop_plain()
-    }
-
-    /// The same of a ROUTER, with the name of who sent it.
-    #[inline(always)]
-    pub(super) fn recv_named(&mut self) -> Option<(Name, Message)> {
-        if !self.plain || !self.recv_waiters.is_empty() {
-            return None;
-        }
-        let received = self.pattern.recv_named(&mut self.peers)?;
-        self.received += 1;
-        Some(received)
     }
 
     #[inline]
@@ -478,7 +422,7 @@ impl State {
     /// * at once if a whole batch has gathered, or the lane is at its mark (but if the mark is to
     ///   be felt: then whoever waits writes, or the sweep);
     /// * else when more have gathered, the caller waits, or the reactor sweeps.
-    fn judge_push(
+    pub(super) fn judge_push(
         &mut self,
         socket: &Socket,
         key: usize,
@@ -555,7 +499,7 @@ impl State {
 }
 
 /// Is this message one of many? Judged once for all peers that it goes to.
-struct Pace {
+pub(super) struct Pace {
     peers: u32,
     slow: Option<bool>,
 }
@@ -563,7 +507,7 @@ struct Pace {
 impl Pace {
     /// Of a message to so many peers.
     #[inline]
-    fn of(peers: usize) -> Pace {
+    pub(super) fn of(peers: usize) -> Pace {
         let peers = u32::try_from(peers).unwrap_or(u32::MAX);
         Pace { peers, slow: None }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     base::{event::Reason, message::Message, options::Options},
-    pipe::Accepted,
+    pipe::{Accepted, Plain},
 };
 
 /// DEALER.
@@ -24,7 +24,7 @@ impl Dealer {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &mut Message,
+        message: impl Plain,
     ) -> Option<(usize, Accepted)> {
         self.outlet.send_plain(peers, message)
     }

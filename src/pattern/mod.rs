@@ -52,7 +52,7 @@ use crate::{
         options::Options,
         socket_type::SocketType,
     },
-    pipe::Accepted,
+    pipe::{Accepted, Plain},
 };
 
 /// Why a send was refused.
@@ -317,7 +317,7 @@ impl Pattern {
     pub fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &mut Message,
+        message: impl Plain,
     ) -> Option<(usize, Accepted)> {
         match self {
             Pattern::Push(it) => it.send_plain(peers, message),

@@ -9,7 +9,7 @@ use crate::{
         message::{Frame, Message},
         options::{Balance, OnFull, Options},
     },
-    pipe::{Accepted, Refused},
+    pipe::{Accepted, Plain, Refused},
 };
 
 /// The sending side of a socket that spreads its messages.
@@ -104,7 +104,7 @@ impl Outlet {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &mut Message,
+        message: impl Plain,
     ) -> Option<(usize, Accepted)> {
         debug_assert_eq!(self.balance, Balance::RoundRobin);
         let key = self.turns.current()?;

@@ -20,7 +20,7 @@ use crate::{
         message::Message,
         options::{OnFull, Options},
     },
-    pipe::{Accepted, Refused},
+    pipe::{Accepted, Plain, Refused},
 };
 
 /// PAIR.
@@ -46,7 +46,7 @@ impl Pair {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &mut Message,
+        message: impl Plain,
     ) -> Option<(usize, Accepted)> {
         let key = self.peer?;
         Some((key, peers[key].out.push_plain(message)?))

@@ -3,7 +3,7 @@
 use super::{Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet};
 use crate::{
     base::{message::Message, options::Options},
-    pipe::Accepted,
+    pipe::{Accepted, Plain},
 };
 
 /// PUSH: round robin over the peers that are not full. Peers that are still connecting take
@@ -25,7 +25,7 @@ impl Push {
     pub(super) fn send_plain(
         &mut self,
         peers: &mut Peers,
-        message: &mut Message,
+        message: impl Plain,
     ) -> Option<(usize, Accepted)> {
         self.outlet.send_plain(peers, message)
     }

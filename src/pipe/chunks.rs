@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::base::{
-    message::{Frame, INLINE_OCTETS_MAX},
+    message::{Frame, INLINE_OCTETS_MAX, copy_short},
     tuning,
 };
 
@@ -115,6 +115,33 @@ impl Run {
         place[1] = octets;
         place[2..].copy_from_slice(body);
         self.used += 2 + usize::from(octets);
+        self.ends.push(self.used as u32);
+        true
+    }
+
+    /// Puts in a message of one frame, a copy of these octets. False if there is no room.
+    #[inline(always)]
+    fn put_copy(&mut self, body: &[u8]) -> bool {
+        let free = self.buffer.get_mut(self.used..).unwrap_or_default();
+        if body.len() <= INLINE_OCTETS_MAX {
+            let Some(place) = free.first_chunk_mut::<{ 2 + INLINE_OCTETS_MAX }>() else {
+                return false;
+            };
+            place[0] = 0;
+            place[1] = body.len() as u8;
+            if let Some(place) = place.last_chunk_mut() {
+                copy_short(body, place);
+            }
+        } else {
+            if free.len() < HEADER_OCTETS_MAX + body.len() {
+                return false;
+            }
+            self.put_header(body.len(), false);
+            self.put(body);
+            self.ends.push(self.used as u32);
+            return true;
+        }
+        self.used += 2 + body.len();
         self.ends.push(self.used as u32);
         true
     }
@@ -234,6 +261,19 @@ impl Chunks {
         self.tail.used > 0 && self.tail.put_inline(octets, length)
     }
 
+    /// As [`push_inline`](Chunks::push_inline), of a frame with a copy of these octets.
+    #[inline(always)]
+    pub(super) fn push_copy(&mut self, octets: &[u8]) -> bool {
+        if self.tail.used == 0 || octets.len() > tuning::COPY_OCTETS_MAX {
+            return false;
+        }
+        let pushed = self.tail.put_copy(octets);
+        if pushed {
+            self.beyond.header_octets += header_octets(octets.len()) - 2;
+        }
+        pushed
+    }
+
     /// Appends one message: `head` frames, then `body` frames.
     #[inline]
     pub(super) fn push(&mut self, head: &[Frame], body: &[Frame]) {
@@ -299,8 +339,7 @@ impl Chunks {
         } else {
             frame.len()
         };
-        let header_octets = if frame.len() > 255 { 9 } else { 2 };
-        self.beyond.header_octets += header_octets - 2 * u64::from(last);
+        self.beyond.header_octets += header_octets(frame.len()) - 2 * u64::from(last);
         self.beyond.frames += u64::from(!last);
         let run = self.open_run(HEADER_OCTETS_MAX + copied, by_reference.is_some());
         run.put_header(frame.len(), !last);
@@ -468,6 +507,12 @@ impl Chunks {
 fn large(frame: &Frame) -> Option<&Bytes> {
     let shared = frame.shared()?;
     (shared.len() > tuning::COPY_OCTETS_MAX).then_some(shared)
+}
+
+/// Octets of the header of a frame of so many octets.
+#[inline]
+fn header_octets(octets: usize) -> u64 {
+    if octets > 255 { 9 } else { 2 }
 }
 
 /// Octets of the longest header.

@@ -51,6 +51,54 @@ enum Way {
     Held,
 }
 
+/// What goes the short way.
+pub trait Plain {
+    /// It is framed behind others. `None`: it was not.
+    fn push_framed(self, draft: &mut Draft) -> Option<Accepted>;
+
+    /// It as a message.
+    fn take(self) -> Message;
+
+    /// It as a message that stays where it is, if it is one.
+    fn as_message(&self) -> Option<&Message>;
+}
+
+/// A message of whatever frames, that may be taken away.
+impl Plain for &mut Message {
+    #[inline(always)]
+    fn push_framed(self, draft: &mut Draft) -> Option<Accepted> {
+        draft.push_framed(self)
+    }
+
+    #[inline(always)]
+    fn take(self) -> Message {
+        std::mem::replace(self, Message::from(Frame::empty()))
+    }
+
+    #[inline(always)]
+    fn as_message(&self) -> Option<&Message> {
+        Some(self)
+    }
+}
+
+/// The octets of one frame, copied from the caller's to where they wait, and nowhere in between.
+impl Plain for &[u8] {
+    #[inline(always)]
+    fn push_framed(self, draft: &mut Draft) -> Option<Accepted> {
+        draft.push_copy(self)
+    }
+
+    #[inline(always)]
+    fn take(self) -> Message {
+        Message::from(self)
+    }
+
+    #[inline(always)]
+    fn as_message(&self) -> Option<&Message> {
+        None
+    }
+}
+
 /// Which messages of a draft are timed.
 #[derive(Debug)]
 struct Timer {
@@ -125,15 +173,29 @@ impl Draft {
     /// The short way of a message: it goes to the lane, or joins others here. `None`: it was not
     /// taken, the long way may do better.
     #[inline(always)]
-    pub fn push_plain(&mut self, message: &mut Message) -> Option<Accepted> {
+    pub fn push_plain(&mut self, message: impl Plain) -> Option<Accepted> {
         if self.way == Way::Framed {
-            return self.push_framed(message);
+            return message.push_framed(self);
         }
         if self.credit <= 1 || self.way == Way::Direct {
             return None;
         }
-        let message = std::mem::replace(message, Message::from(Frame::empty()));
-        Some(self.hold(message))
+        Some(self.hold(message.take()))
+    }
+
+    /// As [`push_framed`](Draft::push_framed), of one frame with a copy of these octets.
+    #[inline(always)]
+    fn push_copy(&mut self, octets: &[u8]) -> Option<Accepted> {
+        if self.credit <= 1 || !self.framed.push_copy(octets) {
+            return None;
+        }
+        self.credit -= 1;
+        Some(Accepted {
+            ring_reader: false,
+            octets: self.framed.octets(),
+            first: false,
+            full: false,
+        })
     }
 
     /// The short way of a message of one small frame that joins others here: there is credit for
@@ -403,6 +465,39 @@ mod tests {
                 .push(&[], &message())
                 .is_ok_and(|accepted| accepted.full)
         );
+    }
+
+    #[test]
+    fn octets_that_are_copied_are_framed_as_messages_are() {
+        let octets: Vec<u8> = (0..=tuning::COPY_OCTETS_MAX + 1).map(|n| n as u8).collect();
+        let (mut copied, mut whole) = (draft(0), draft(0));
+        for draft in [&mut copied, &mut whole] {
+            // Something must be there already, and large enough not to grow any more.
+            for _ in 0..2 {
+                let first = Message::from(&octets[..1000]);
+                assert!(draft.push(&[], &first).is_ok());
+            }
+        }
+        for size in [0, 1, 3, 4, 31, 32, 63, 64, 65, 255, 256, 1000, 8191, 8192] {
+            let octets = &octets[..size];
+            let accepted = copied.push_plain(octets).expect("there is room");
+            assert_eq!(whole.push(&[], &Message::from(octets)), Ok(accepted));
+        }
+        let large = &octets[..=tuning::COPY_OCTETS_MAX];
+        assert_eq!(
+            copied.push_plain(large),
+            None,
+            "it is worth not to be copied"
+        );
+        assert_eq!(copied.stats(), whole.stats());
+        let written = [copied, whole].map(|mut draft| {
+            draft.publish();
+            let mut outbox = Outbox::new();
+            draft.lane().open(&[]);
+            draft.lane().exchange(&mut outbox);
+            outbox.segments().flatten().copied().collect::<Vec<u8>>()
+        });
+        assert_eq!(written[0], written[1]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod window;
 pub mod writer;
 
 pub use answers::{Accepted, Refused, Store};
-pub use draft::Draft;
+pub use draft::{Draft, Plain};
 pub use lane::{Lane, Limits};
 pub use outbox::Outbox;
 pub use timing::Timing;
