@@ -33,6 +33,7 @@ use super::{
     hearing, lying,
     pollset::PollSet,
     socket::{Net, Socket},
+    spin::Looked,
 };
 use crate::base::{
     error::ErrorKind,
@@ -170,6 +171,10 @@ impl Socket {
     /// Looks for a short time whether this thread is woken. `None` if it was not.
     fn wait_awake(&self, parker: &Parker, until: Option<Time>, apart: bool) -> Option<Parked> {
         let metal = &self.context.metal;
+        if parker.take_wake() {
+            self.spin.lock().end(true, Looked::InTime);
+            return Some(Parked::Woken);
+        }
         let end = metal.now() + tuning::SPIN;
         let end = until.map_or(end, |until| until.min(end));
         if apart && self.spin.lock().is_flooded() {
@@ -179,16 +184,17 @@ impl Socket {
                 std::hint::spin_loop();
             }
         }
-        let woken = loop {
-            if parker.take_wake() {
-                break true;
-            }
-            if metal.now() >= end {
-                break false;
-            }
+        let (woken, now) = loop {
             std::thread::yield_now();
+            let now = metal.now();
+            if parker.take_wake() {
+                break (true, now);
+            }
+            if now >= end {
+                break (false, now);
+            }
         };
-        self.spin.lock().end(woken, metal.now() > end);
+        self.spin.lock().end(woken, Looked::of(now, end));
         woken.then_some(Parked::Woken)
     }
 
@@ -243,7 +249,8 @@ impl Socket {
                 let stop = || parker.is_woken() || self.wanted.load(Ordering::Relaxed);
                 polled = set.poll_awake(self, end, stop);
                 now = self.context.metal.now();
-                self.spin.lock().end(matches!(polled, Ok(true)), now > end);
+                let found = matches!(polled, Ok(true));
+                self.spin.lock().end(found, Looked::of(now, end));
             }
             if let Ok(false) = polled {
                 self.work.note_poll();

@@ -12,8 +12,17 @@
 //!        └─────────────────────────────────────┘
 //! ```
 //!
+//! A look offers its core to others in between, perhaps to its peer. Who else works there takes it
+//! for a whole turn, milliseconds, while a sleeper is put before him as soon as it is woken. So a
+//! look that comes back so late is the last one for at least 1024 waits, and for twice as many each
+//! time that it happens again.
+//!
 //! A receiver from the network that gets many messages between two waits does not look: it will
 //! find more of them the later it wakes. Inproc it does: there the sender has to wake it.
+
+use std::time::Duration;
+
+use crate::base::time::Time;
 
 /// Whether the waits of one socket spin.
 #[derive(Debug)]
@@ -28,6 +37,32 @@ pub(super) struct Spin {
     flooded: bool,
     /// The last look found something, but late.
     late: bool,
+    /// Waits until the next look since somebody took the core, and how many it was last time.
+    crowded: u32,
+    crowded_last: u32,
+    /// Looks since then.
+    undisturbed: u32,
+}
+
+/// What a look has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    InTime,
+    /// It took longer than it should.
+    Late,
+    /// So much longer that somebody else has had the core.
+    Crowded,
+}
+
+impl Looked {
+    /// A look that should have ended at `end`, and is over `now`.
+    pub(super) fn of(now: Time, end: Time) -> Looked {
+        match now {
+            _ if now > end + TURN => Looked::Crowded,
+            _ if now > end => Looked::Late,
+            _ => Looked::InTime,
+        }
+    }
 }
 
 impl Spin {
@@ -40,6 +75,9 @@ impl Spin {
             received: 0,
             flooded: false,
             late: false,
+            crowded: 0,
+            crowded_last: 0,
+            undisturbed: 0,
         }
     }
 
@@ -53,6 +91,10 @@ impl Spin {
             // Somebody else had work for this core, and sleepers go before spinners; unless it
             // was the sender, who has made good use of it.
             self.note(self.flooded);
+        }
+        if self.crowded > 0 {
+            self.crowded -= 1;
+            return false;
         }
         if self.flooded && buffered {
             return false;
@@ -69,9 +111,20 @@ impl Spin {
         self.flooded
     }
 
-    /// What a look has come to: has it `found` something, and was that `late`, after its time?
-    pub(super) fn end(&mut self, found: bool, late: bool) {
-        if found && late {
+    /// The end of a look: has it `found` something, and `when`?
+    pub(super) fn end(&mut self, found: bool, when: Looked) {
+        if when == Looked::Crowded {
+            self.crowded_last = (2 * self.crowded_last).clamp(REST_MAX, CROWDED_MAX);
+            self.crowded = self.crowded_last;
+            self.undisturbed = 0;
+            return;
+        }
+        self.undisturbed = self.undisturbed.saturating_add(1);
+        if self.undisturbed > self.crowded_last {
+            self.crowded_last /= 2;
+            self.undisturbed = 0;
+        }
+        if found && when == Looked::Late {
             self.late = true;
         } else {
             self.note(found);
@@ -103,16 +156,59 @@ const PAYING_MIN: u32 = 6;
 /// The longest rest, in waits.
 const REST_MAX: u32 = 1024;
 
+/// The longest rest since somebody took the core: at some microseconds a wait, a turn of his then
+/// costs each a hundredth of that.
+const CROWDED_MAX: u32 = 1 << 20;
+
+/// What a look is late at least if somebody has had a turn on its core.
+const TURN: Duration = Duration::from_millis(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_shares_a_core_with_others_that_work_sleeps() {
+        let mut spin = Spin::new();
+        let (mut looks, mut taken) = (0u32, 0);
+        for _ in 0..1 << 20 {
+            if spin.begin(0, false) {
+                looks += 1;
+                // Every sixteenth look, somebody takes the core.
+                let turn = looks % 16 == 0;
+                taken += u32::from(turn);
+                spin.end(
+                    true,
+                    if turn {
+                        Looked::Crowded
+                    } else {
+                        Looked::InTime
+                    },
+                );
+            }
+        }
+        assert!(
+            (5..=11).contains(&taken),
+            "{taken} turns in a million waits"
+        );
+
+        // He has gone: soon it looks again, and always.
+        let waits = (0..1 << 20).position(|_| spin.begin(0, false));
+        assert!(waits.is_some_and(|waits| waits <= CROWDED_MAX as usize));
+        spin.end(true, Looked::InTime);
+        for _ in 0..1 << 22 {
+            assert!(spin.begin(0, false));
+            spin.end(true, Looked::InTime);
+        }
+        assert_eq!(spin.crowded_last, 0, "and what was is forgotten");
+    }
 
     #[test]
     fn it_goes_on_while_most_looks_pay() {
         let mut spin = Spin::new();
         for n in 0..100 {
             assert!(spin.begin(n, true), "look {n}");
-            spin.end(n < 8 || n % 4 != 0, false);
+            spin.end(n < 8 || n % 4 != 0, Looked::InTime);
         }
     }
 
@@ -123,7 +219,7 @@ mod tests {
         for n in 0..10_000 {
             if spin.begin(n, true) {
                 looks.push(n);
-                spin.end(false, false);
+                spin.end(false, Looked::InTime);
             }
         }
         assert_eq!(looks[..5], [0, 3, 8, 17, 34]);
@@ -140,12 +236,12 @@ mod tests {
             while !spin.begin(n, true) {
                 n += 1;
             }
-            spin.end(paid, false);
+            spin.end(paid, Looked::InTime);
         }
         for _ in 0..4 {
             n += 1;
             assert!(spin.begin(n, true));
-            spin.end(true, false);
+            spin.end(true, Looked::InTime);
         }
     }
 
@@ -154,7 +250,7 @@ mod tests {
         let mut spin = Spin::new();
         for n in 0..8 {
             assert!(spin.begin(n, true));
-            spin.end(true, false);
+            spin.end(true, Looked::InTime);
         }
         assert!(!spin.begin(1000, true));
         assert!(!spin.begin(2000, true));
