@@ -159,9 +159,10 @@ impl Owner {
         }
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
-        let attempt = |waker: &Waker| self.socket.poll_recv(&mut place, waker);
+        let mut received = None;
+        let attempt = |waker: &Waker| self.socket.poll_recv_into(&mut place, waker, &mut received);
         match self.socket.block_hearing(deadline, true, signals, attempt) {
-            Ok(received) => received,
+            Ok(done) => done.and_then(|()| received.ok_or(RecvError::Empty)),
             Err(why) => {
                 self.socket.leave_recv(&mut place);
                 Err(match why {

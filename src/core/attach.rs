@@ -334,7 +334,11 @@ impl State {
         (out, received): (Arc<Lane>, Arc<Lane>),
     ) -> (usize, u64) {
         let serial = socket.context.next_serial();
-        let key = self.peers.insert(Peer::new(serial, out, received));
+        let mut peer = Peer::new(serial, out, received);
+        if socket.socket_type.is_lock_step() {
+            peer.out.hold_nothing();
+        }
+        let key = self.peers.insert(peer);
         let same = self.attached.insert(Attached::new(endpoint));
         assert_eq!(
             key, same,

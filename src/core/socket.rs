@@ -409,8 +409,19 @@ impl Socket {
     ///
     /// Cancel safety: a message leaves the socket only in the call that answers `Ready`.
     pub fn poll_recv(&self, place: &mut Place, waker: &Waker) -> Poll<Result<Received, RecvError>> {
-        let polled = self.poll_recv_seeing(place, waker, |_, _| ());
-        polled.map(|result| result.map(|(received, ())| received))
+        let mut received = None;
+        let polled = self.poll_recv_into(place, waker, &mut received);
+        polled.map(|result| result.and_then(|()| received.ok_or(RecvError::Empty)))
+    }
+
+    /// As [`poll_recv`](Socket::poll_recv); the message goes `into` the caller's place.
+    pub fn poll_recv_into(
+        &self,
+        place: &mut Place,
+        waker: &Waker,
+        into: &mut Option<Received>,
+    ) -> Poll<Result<(), RecvError>> {
+        self.poll_recv_seeing(place, waker, into, |_, _| ())
     }
 
     /// As [`poll_recv`](Socket::poll_recv), with what is known of the sender.
@@ -419,21 +430,28 @@ impl Socket {
         place: &mut Place,
         waker: &Waker,
     ) -> Poll<Result<WithInfo, RecvError>> {
-        self.poll_recv_seeing(place, waker, |attached, key| {
-            attached.get(key)?.info.clone()
+        let (mut received, mut info) = (None, None);
+        let see = |attached: &Slab<Attached>, key| {
+            info = attached.get(key).and_then(|attached| attached.info.clone());
+        };
+        let polled = self.poll_recv_seeing(place, waker, &mut received, see);
+        polled.map(|result| {
+            result?;
+            Ok((received.ok_or(RecvError::Empty)?, info))
         })
     }
 
     #[inline]
-    fn poll_recv_seeing<T>(
+    fn poll_recv_seeing(
         &self,
         place: &mut Place,
         waker: &Waker,
-        see: impl FnOnce(&Slab<Attached>, usize) -> T,
-    ) -> Poll<Result<(Received, T), RecvError>> {
+        into: &mut Option<Received>,
+        see: impl FnOnce(&Slab<Attached>, usize),
+    ) -> Poll<Result<(), RecvError>> {
         let mut bells = Bells::default();
         let mut state = self.state.lock();
-        let result = state.recv_seeing(self, &mut bells, see);
+        let result = state.recv_into(self, &mut bells, into, see);
         let waits = matches!(result, Err(RecvError::Empty));
         if waits {
             state.recv_waiters.enter(place, waker);

@@ -198,18 +198,21 @@ impl State {
         socket: &Socket,
         bells: &mut Bells,
     ) -> Result<Received, RecvError> {
-        let received = self.recv_seeing(socket, bells, |_, _| ());
-        received.map(|(received, ())| received)
+        let mut received = None;
+        self.recv_into(socket, bells, &mut received, |_, _| ())?;
+        received.ok_or(RecvError::Empty)
     }
 
-    /// As [`recv`](State::recv), and `see` looks at the sender: afterwards it may be forgotten.
+    /// As [`recv`](State::recv). What is received is some 200 octets: it goes `into` the caller's
+    /// place at once, and `see` is told whom it came from.
     #[inline]
-    pub(super) fn recv_seeing<T>(
+    pub(super) fn recv_into(
         &mut self,
         socket: &Socket,
         bells: &mut Bells,
-        see: impl FnOnce(&Slab<Attached>, usize) -> T,
-    ) -> Result<(Received, T), RecvError> {
+        into: &mut Option<Received>,
+        see: impl FnOnce(&Slab<Attached>, usize),
+    ) -> Result<(), RecvError> {
         if self.phase != Phase::Open {
             return Err(RecvError::Closed);
         }
@@ -220,19 +223,18 @@ impl State {
             effects,
             ..
         } = self;
-        let result = pattern.recv(peers, effects);
-        if let (Ok(received), true) = (&result, self.timed.is_some()) {
-            self.note_takes(received.from);
-        }
-        let tells_who = self.tells_who;
-        let result = result.map(|mut received| {
-            if tells_who {
+        let result = pattern.recv(peers, effects).map(|received| {
+            let received = into.insert(received);
+            if self.tells_who {
                 let sender = self.attached.get(received.from);
                 received.info = sender.and_then(Attached::sender).cloned();
             }
-            let seen = see(&self.attached, received.from);
-            (received, seen)
+            see(&self.attached, received.from);
+            received.from
         });
+        if let (Ok(from), true) = (&result, self.timed.is_some()) {
+            self.note_takes(*from);
+        }
         if !self.effects.is_empty() {
             self.follow(socket, bells);
         }
@@ -241,12 +243,12 @@ impl State {
             self.follow(socket, bells);
         }
         match result {
-            Ok(received) => {
+            Ok(_) => {
                 self.received += 1;
                 if matches!(self.pattern, Pattern::Req(_)) {
                     self.wake_sender(bells);
                 }
-                Ok(received)
+                Ok(())
             }
             Err(Nothing::Empty) => Err(RecvError::Empty),
             Err(Nothing::WrongState) => Err(RecvError::WrongState),
@@ -341,6 +343,9 @@ impl State {
 
     /// Turns what the pattern has done into notes of what to do outside the lock.
     pub(super) fn follow(&mut self, socket: &Socket, bells: &mut Bells) {
+        if let Some((key, accepted)) = self.effects.take_only_push() {
+            self.follow_push(socket, key, accepted, &mut Pace::of(1), bells);
+        }
         // Following one thing up may bring another: a peer that is closed is read to the end.
         while !self.effects.is_empty() {
             self.follow_once(socket, bells);

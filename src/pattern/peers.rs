@@ -66,6 +66,17 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// The message that went into a lane, if that is all there is: the usual case. It is taken.
+    #[inline]
+    pub fn take_only_push(&mut self) -> Option<(usize, Accepted)> {
+        let only = self.pushed.pop()?;
+        if self.is_empty() {
+            return Some(only);
+        }
+        self.pushed.push(only);
+        None
+    }
+
     /// Is there nothing to follow up?
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -36,6 +36,7 @@ pub struct Draft {
     /// What more the lane has granted: the message behind `credit` is to be timed.
     withheld: u64,
     way: Way,
+    may_hold: bool,
     /// When timed messages came; none as a rule.
     marks: Vec<Mark>,
     timer: Option<Box<Timer>>,
@@ -117,6 +118,7 @@ impl Draft {
             credit: 0,
             withheld: 0,
             way: Way::Direct,
+            may_hold: true,
             marks: Vec::new(),
             timer: None,
             lane,
@@ -125,13 +127,19 @@ impl Draft {
         draft
     }
 
+    /// Holds no message back: each is one that its reader waits for, or soon will.
+    pub fn hold_nothing(&mut self) {
+        self.may_hold = false;
+        self.renew();
+    }
+
     /// What the lane is limited by was changed, or how it is timed.
     pub fn renew(&mut self) {
         self.publish();
         let lane = &self.lane;
         self.way = match () {
             () if lane.takes_drafts() => Way::Framed,
-            () if lane.may_be_held_back() => Way::Held,
+            () if self.may_hold && lane.may_be_held_back() => Way::Held,
             () => Way::Direct,
         };
         let timing = lane.timing().filter(|_| self.way != Way::Direct);
