@@ -48,6 +48,16 @@ pub(crate) fn measure(message: &Message) -> Option<usize> {
     Some(delimiter + 1)
 }
 
+/// The message behind these frames.
+#[inline]
+pub(crate) fn wrapped(head: &[Frame], body: &Message) -> Message {
+    match (head, body.frames()) {
+        ([], _) => body.clone(),
+        ([delimiter], [only]) => Message::two(delimiter.clone(), only.clone()),
+        (head, body) => head.iter().chain(body).cloned().collect(),
+    }
+}
+
 /// The first `count` frames, and the message behind them.
 pub(crate) fn split(message: Message, count: usize) -> (Vec<Frame>, Message) {
     let mut frames = message.into_frames();

@@ -3,7 +3,8 @@
 //! ```text
 //!   Message ── None                          no frames yet
 //!           ├─ One(Frame)                    the usual case: no allocation up to 64 octets
-//!           └─ Many(Arc<Vec<Frame>>)         two or more: a clone is one reference count
+//!           ├─ Two(Arc<[Frame; 2]>)          topic and body, delimiter and body: one allocation
+//!           └─ Many(Arc<Vec<Frame>>)         more: a clone is one reference count, as of two
 //! ```
 //!
 //! A message is no wider than a [`Frame`].
@@ -42,6 +43,7 @@ enum Frames {
     #[default]
     None,
     One(Frame),
+    Two(Arc<[Frame; 2]>),
     Many(Arc<Vec<Frame>>),
 }
 
@@ -51,7 +53,7 @@ impl Message {
     pub(crate) fn inline(&self) -> Option<(&[u8; INLINE_OCTETS_MAX], u8)> {
         match &self.0 {
             Frames::One(frame) => frame.inline(),
-            Frames::None | Frames::Many(_) => None,
+            Frames::None | Frames::Two(_) | Frames::Many(_) => None,
         }
     }
 
@@ -61,7 +63,7 @@ impl Message {
     pub(crate) fn fill(&mut self, octets: &[u8]) {
         match &mut self.0 {
             Frames::One(frame) => frame.fill(octets),
-            Frames::None | Frames::Many(_) => *self = Message::from(octets),
+            _ => *self = Message::from(octets),
         }
     }
 
@@ -78,6 +80,7 @@ impl Message {
     pub fn frames(&self) -> &[Frame] {
         match &self.0 {
             Frames::One(frame) => std::slice::from_ref(frame),
+            Frames::Two(frames) => &frames[..],
             Frames::Many(frames) => frames,
             Frames::None => &[],
         }
@@ -121,11 +124,12 @@ impl Message {
         let frame = frame.into();
         match &mut self.0 {
             Frames::None => self.0 = Frames::One(frame),
-            Frames::Many(frames) => Arc::make_mut(frames).push(frame),
-            Frames::One(first) => {
-                let first = std::mem::take(first);
-                self.0 = Frames::Many(Arc::new(vec![first, frame]));
+            Frames::One(first) => *self = Message::two(std::mem::take(first), frame),
+            Frames::Two(two) => {
+                let [first, second] = two.as_ref().clone();
+                self.0 = Frames::Many(Arc::new(vec![first, second, frame]));
             }
+            Frames::Many(frames) => Arc::make_mut(frames).push(frame),
         }
     }
 
@@ -134,21 +138,27 @@ impl Message {
         let frame = frame.into();
         match &mut self.0 {
             Frames::None => self.0 = Frames::One(frame),
-            Frames::Many(frames) => Arc::make_mut(frames).insert(0, frame),
-            Frames::One(last) => {
-                let last = std::mem::take(last);
-                self.0 = Frames::Many(Arc::new(vec![frame, last]));
+            Frames::One(last) => *self = Message::two(frame, std::mem::take(last)),
+            Frames::Two(two) => {
+                let [second, third] = two.as_ref().clone();
+                self.0 = Frames::Many(Arc::new(vec![frame, second, third]));
             }
+            Frames::Many(frames) => Arc::make_mut(frames).insert(0, frame),
         }
     }
 
     /// Takes the first frame off: one layer of envelope. `None` if there are no frames.
     pub fn pop_front(&mut self) -> Option<Frame> {
-        match std::mem::take(self).into_single() {
-            Ok(only) => Some(only),
-            Err(none) if none.is_empty() => None,
-            Err(several) => {
-                let mut rest = several.into_frames();
+        match std::mem::take(&mut self.0) {
+            Frames::None => None,
+            Frames::One(only) => Some(only),
+            Frames::Two(frames) => {
+                let [first, last] = unshared(frames);
+                self.0 = Frames::One(last);
+                Some(first)
+            }
+            Frames::Many(frames) => {
+                let mut rest = unshared(frames);
                 let first = rest.remove(0);
                 *self = Message::from(rest);
                 Some(first)
@@ -161,7 +171,8 @@ impl Message {
         match self.0 {
             Frames::None => Vec::new(),
             Frames::One(frame) => vec![frame],
-            Frames::Many(frames) => Arc::try_unwrap(frames).unwrap_or_else(|arc| (*arc).clone()),
+            Frames::Two(frames) => unshared(frames).into(),
+            Frames::Many(frames) => unshared(frames),
         }
     }
 
@@ -172,14 +183,25 @@ impl Message {
     pub fn into_single(self) -> Result<Frame, Message> {
         match self.0 {
             Frames::One(frame) => Ok(frame),
-            Frames::None | Frames::Many(_) => Err(self),
+            _ => Err(self),
         }
+    }
+
+    /// The message of these two frames.
+    #[inline]
+    pub(crate) fn two(first: Frame, second: Frame) -> Message {
+        Message(Frames::Two(Arc::new([first, second])))
     }
 
     /// Iterates over the frames.
     pub fn iter(&self) -> std::slice::Iter<'_, Frame> {
         self.frames().iter()
     }
+}
+
+/// What is behind the last reference, or a copy of it.
+fn unshared<T: Clone>(frames: Arc<T>) -> T {
+    Arc::try_unwrap(frames).unwrap_or_else(|frames| T::clone(&frames))
 }
 
 impl fmt::Debug for Message {
@@ -237,6 +259,7 @@ impl From<Vec<Frame>> for Message {
     fn from(mut frames: Vec<Frame>) -> Message {
         match frames.len() {
             0 | 1 => Message(frames.pop().map_or(Frames::None, Frames::One)),
+            2 => frames.into_iter().collect(),
             _ => Message(Frames::Many(Arc::new(frames))),
         }
     }
@@ -293,7 +316,7 @@ impl NotAnOctet for Bytes {}
 
 impl<A: Into<Frame>, B: Into<Frame>> From<(A, B)> for Message {
     fn from((a, b): (A, B)) -> Message {
-        Message::from(vec![a.into(), b.into()])
+        Message::two(a.into(), b.into())
     }
 }
 
@@ -305,7 +328,19 @@ impl<A: Into<Frame>, B: Into<Frame>, C: Into<Frame>> From<(A, B, C)> for Message
 
 impl<F: Into<Frame>> FromIterator<F> for Message {
     fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Message {
-        Message::from(frames.into_iter().map(Into::into).collect::<Vec<Frame>>())
+        let mut frames = frames.into_iter().map(Into::into);
+        let Some(first) = frames.next() else {
+            return Message::new();
+        };
+        let Some(second) = frames.next() else {
+            return Message::from(first);
+        };
+        let Some(third) = frames.next() else {
+            return Message::two(first, second);
+        };
+        let mut many = vec![first, second, third];
+        many.extend(frames);
+        Message(Frames::Many(Arc::new(many)))
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Route {
     serial: u64,
     /// The connection that the request came by; `None` if that had ended already.
     connection: Option<u32>,
-    /// Up to and including the delimiter.
+    /// Up to and including the delimiter; empty if there is nothing but that.
     envelope: Vec<Frame>,
 }
 
@@ -59,7 +59,12 @@ impl Rep {
         if peer.gone || peer.serial != route.serial || route.connection != connection {
             return false;
         }
-        match peer.out.push_or_drop(&route.envelope, message) {
+        let bare = [Frame::empty()];
+        let envelope = match route.envelope.is_empty() {
+            true => &bare[..],
+            false => &route.envelope,
+        };
+        match peer.out.push_or_drop(envelope, message) {
             Ok(accepted) => {
                 effects.pushed.push((route.key, accepted));
                 true
@@ -121,8 +126,14 @@ impl Rules for Rep {
     }
 
     fn recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> Result<Received, Nothing> {
-        let (from, message, count) = self.take(peers, effects).ok_or(Nothing::Empty)?;
-        let (envelope, body) = split(message, count);
+        let (from, mut message, count) = self.take(peers, effects).ok_or(Nothing::Empty)?;
+        let (envelope, body) = match count {
+            1 => {
+                message.pop_front();
+                (Vec::new(), message)
+            }
+            _ => split(message, count),
+        };
         let route = Route {
             key: from,
             serial: peers[from].serial,

@@ -19,7 +19,6 @@ use super::{
     Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet, push_probe,
 };
 use crate::base::{
-    envelope::split,
     event::Reason,
     message::{Frame, Message},
     options::Options,
@@ -240,7 +239,10 @@ impl Rules for Req {
             self.inlet.drain(peers, effects);
         }
         let message = answer.ok_or(Nothing::PeerLost)?;
-        let (_, body) = split(message, 1 + usize::from(self.correlate));
+        let mut body = message;
+        for _ in 0..1 + usize::from(self.correlate) {
+            body.pop_front();
+        }
         Ok(Received::plain(asked.key, body))
     }
 

@@ -20,6 +20,7 @@ use super::{
     timing::{Gaps, Timing},
 };
 use crate::base::{
+    envelope::wrapped,
     message::{Frame, Message},
     stats::{LaneStats, measure},
     tuning,
@@ -333,11 +334,7 @@ impl Draft {
     #[inline]
     fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
         if self.way == Way::Held {
-            return self.hold(if head.is_empty() {
-                message.clone()
-            } else {
-                head.iter().chain(message.frames()).cloned().collect()
-            });
+            return self.hold(wrapped(head, message));
         }
         let first = self.framed.is_empty();
         self.framed.push(head, message.frames());

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::{account::Times, limits::Limits};
 use crate::{
     base::{
+        envelope::wrapped,
         message::{Frame, Message},
         stats::measure,
     },
@@ -155,11 +156,7 @@ impl Inner {
     #[inline]
     pub(super) fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
         if let Queue::Messages(_) = self.queue {
-            return self.accept_whole(if head.is_empty() {
-                message.clone()
-            } else {
-                head.iter().chain(message.frames()).cloned().collect()
-            });
+            return self.accept_whole(wrapped(head, message));
         }
         self.make_way();
         let Queue::Octets { chunks, .. } = &mut self.queue else {
