@@ -98,7 +98,7 @@ impl Socket {
             }
         });
         let unseen = LEFT.try_with(|left| std::mem::take(&mut left.borrow_mut().unseen));
-        if unseen != Ok(true) {
+        if !matches!(unseen, Ok(true)) {
             return false;
         }
         while self.drive_if_free().is_none() {
