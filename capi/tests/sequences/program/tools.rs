@@ -62,7 +62,7 @@ pub fn use_some(dice: &mut Dice<'_>) {
             }
             2 => {
                 let watch = zmq_stopwatch_start();
-                zmq_sleep(-dice.number().abs());
+                zmq_sleep(-dice.number().saturating_abs());
                 zmq_stopwatch_intermediate(watch);
                 zmq_stopwatch_stop(watch);
                 zmq_stopwatch_stop(ptr::null_mut());
