@@ -195,16 +195,8 @@ impl Draft {
     /// As [`push_framed`](Draft::push_framed), of one frame with a copy of these octets.
     #[inline(always)]
     fn push_copy(&mut self, octets: &[u8]) -> Option<Accepted> {
-        if self.credit <= 1 || !self.framed.push_copy(octets) {
-            return None;
-        }
-        self.credit -= 1;
-        Some(Accepted {
-            ring_reader: false,
-            octets: self.framed.octets(),
-            first: false,
-            full: false,
-        })
+        let joined = self.credit > 1 && self.framed.push_copy(octets);
+        joined.then(|| self.joined())
     }
 
     /// The short way of a message of one small frame that joins others here: there is credit for
@@ -212,16 +204,20 @@ impl Draft {
     #[inline(always)]
     pub fn push_framed(&mut self, message: &Message) -> Option<Accepted> {
         let (octets, length) = message.inline()?;
-        if self.credit <= 1 || !self.framed.push_inline(octets, length) {
-            return None;
-        }
+        let joined = self.credit > 1 && self.framed.push_inline(octets, length);
+        joined.then(|| self.joined())
+    }
+
+    /// A message has joined others here, and there is credit left.
+    #[inline(always)]
+    fn joined(&mut self) -> Accepted {
         self.credit -= 1;
-        Some(Accepted {
+        Accepted {
             ring_reader: false,
             octets: self.framed.octets(),
             first: false,
             full: false,
-        })
+        }
     }
 
     /// As [`push`](Draft::push), but a message that finds no room is gone: it is counted as
