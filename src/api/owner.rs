@@ -151,7 +151,8 @@ impl Owner {
             return Err(RecvError::Interrupted);
         }
         // Who takes turns with its peer mostly has to wait; others mostly need not.
-        if !self.socket.socket_type().is_lock_step() {
+        let takes_turns = self.socket.socket_type().is_lock_step();
+        if !takes_turns {
             match self.socket.recv_now() {
                 Err(RecvError::Empty) => {}
                 done => return done,
@@ -159,9 +160,10 @@ impl Owner {
         }
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
+        let looked = takes_turns && self.socket.listen(deadline);
         let mut received = None;
         let attempt = |waker: &Waker| self.socket.poll_recv_into(&mut place, waker, &mut received);
-        match self.socket.block_hearing(deadline, true, signals, attempt) {
+        match self.socket.block_hearing(deadline, !looked, signals, attempt) {
             Ok(done) => done.and_then(|()| received.ok_or(RecvError::Empty)),
             Err(why) => {
                 self.socket.leave_recv(&mut place);

@@ -115,7 +115,10 @@ impl Socket {
             if deadline.is_some_and(|deadline| deadline <= self.context.metal.now()) {
                 return Err(ErrorKind::TimedOut);
             }
-            let awake = receives && self.spin.lock().begin(received, self.net.get().is_some());
+            let buffered = self.net.get().is_some();
+            // Where another one looks again, this one need not.
+            let begin = || Some(self.spin.try_lock()?.begin(received, buffered));
+            let awake = receives && begin() == Some(true);
             let parked = self.wait(&parker, deadline, awake, signals, drove);
             if signals && parked == Parked::Interrupted {
                 // What came together with the signal comes first.
@@ -166,36 +169,6 @@ impl Socket {
         });
         self.parked.fetch_sub(1, Ordering::Relaxed);
         parked
-    }
-
-    /// Looks for a short time whether this thread is woken. `None` if it was not.
-    fn wait_awake(&self, parker: &Parker, until: Option<Time>, apart: bool) -> Option<Parked> {
-        let metal = &self.context.metal;
-        if parker.take_wake() {
-            self.spin.lock().end(true, Looked::InTime);
-            return Some(Parked::Woken);
-        }
-        let end = metal.now() + tuning::SPIN;
-        let end = until.map_or(end, |until| until.min(end));
-        if apart && self.spin.lock().is_flooded() {
-            // The more has come when we look, the fewer times the sender has to ring.
-            let pause = metal.now() + tuning::FLOOD_PAUSE;
-            while metal.now() < pause.min(end) {
-                std::hint::spin_loop();
-            }
-        }
-        let (woken, now) = loop {
-            std::thread::yield_now();
-            let now = metal.now();
-            if parker.take_wake() {
-                break (true, now);
-            }
-            if now >= end {
-                break (false, now);
-            }
-        };
-        self.spin.lock().end(woken, Looked::of(now, end));
-        woken.then_some(Parked::Woken)
     }
 
     /// Drives the set until this thread is woken. `None`: somebody else has it.

@@ -20,6 +20,7 @@ mod job;
 mod lease;
 mod link;
 mod listener;
+mod listening;
 mod lying;
 mod monitor;
 mod narrow;

@@ -43,7 +43,9 @@ use crate::{
         options::{Balance, Options},
         socket_type::SocketType,
         stats::LaneStats,
-        sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
+        sync::{
+            AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Rank, biased::Biased, park::Alarm,
+        },
     },
     pattern::{Effects, Pattern, Received, Refusal, Route},
     pipe::Plain,
@@ -82,6 +84,8 @@ pub struct Socket {
     pub(super) sweeping: AtomicBool,
     /// Whether receivers that wait look again before they sleep.
     pub(super) spin: Mutex<Spin>,
+    /// A word has come since a receiver found nothing: see [`listening`](super::listening).
+    pub(super) called: AtomicBool,
     /// Threads asleep while another one drives.
     pub(super) parked: AtomicUsize,
     /// Somebody watches: see [`watch`](super::watch).
@@ -194,6 +198,7 @@ impl Socket {
             flushed_at: AtomicU64::new(0),
             sweeping: AtomicBool::new(false),
             spin: Mutex::new(Rank::Leaf, Spin::new()),
+            called: AtomicBool::new(false),
             parked: AtomicUsize::new(0),
             watched: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
@@ -454,6 +459,7 @@ impl Socket {
         let result = state.recv_into(self, &mut bells, into, see);
         let waits = matches!(result, Err(RecvError::Empty));
         if waits {
+            self.called.store(false, Ordering::Relaxed);
             state.recv_waiters.enter(place, waker);
         } else {
             state.recv_waiters.leave(place);

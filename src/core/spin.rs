@@ -87,16 +87,30 @@ impl Spin {
         let lot = received.wrapping_sub(self.received);
         self.received = received;
         self.flooded = lot > LOT_MAX;
-        if std::mem::take(&mut self.late) {
-            // Somebody else had work for this core, and sleepers go before spinners; unless it
-            // was the sender, who has made good use of it.
-            self.note(self.flooded);
-        }
-        if self.crowded > 0 {
-            self.crowded -= 1;
+        self.settle_late();
+        if self.crowded == 0 && self.flooded && buffered {
             return false;
         }
-        if self.flooded && buffered {
+        self.is_worth_it()
+    }
+
+    /// The same of a wait that is no part of a flood: of who takes turns.
+    pub(super) fn begin_turn(&mut self) -> bool {
+        self.settle_late();
+        self.is_worth_it()
+    }
+
+    /// Somebody else had work for this core, and sleepers go before spinners; unless it was the
+    /// sender, who has made good use of it.
+    fn settle_late(&mut self) {
+        if std::mem::take(&mut self.late) {
+            self.note(self.flooded);
+        }
+    }
+
+    fn is_worth_it(&mut self) -> bool {
+        if self.crowded > 0 {
+            self.crowded -= 1;
             return false;
         }
         if self.pays() || self.rest == 0 {

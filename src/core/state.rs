@@ -26,6 +26,7 @@ use crate::{
         options::Options,
         socket_type::SocketType,
         stats::LaneStats,
+        sync::Ordering,
         tuning,
     },
     pattern::{Effects, Nothing, Pattern, Peers, Received, Refusal},
@@ -245,6 +246,9 @@ impl State {
         match result {
             Ok(_) => {
                 self.received += 1;
+                if socket.socket_type.is_lock_step() && self.pattern.is_heard_out() {
+                    socket.called.store(false, Ordering::Relaxed);
+                }
                 if matches!(self.pattern, Pattern::Req(_)) {
                     self.wake_sender(bells);
                 }

@@ -98,6 +98,11 @@ impl Watchers {
         self.ring_if(|armed| armed != Armed::No, bells);
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Is there a watcher that wants to know when nothing is left?
     #[inline]
     pub(super) fn are_steady(&self) -> bool {

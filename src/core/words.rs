@@ -48,7 +48,30 @@ impl Socket {
 
     /// A word from an inproc peer.
     pub(super) fn hear(&self, key: usize, serial: u64, word: Word) {
-        self.heed(key, serial, word).ring(self);
+        match word {
+            Word::Readable => self.hear_readable(key, serial),
+            word => self.heed(key, serial, word).ring(self),
+        }
+    }
+
+    /// The word that comes most: each message brings it where peers take turns.
+    fn hear_readable(&self, key: usize, serial: u64) {
+        let mut state = self.state.lock();
+        match state.peers.get(key) {
+            Some(peer) if peer.serial == serial => {}
+            _ => return,
+        }
+        if !state.watchers.is_empty() {
+            drop(state);
+            return self.heed(key, serial, Word::Readable).ring(self);
+        }
+        state.pattern.readable(key);
+        let first = state.recv_waiters.pop();
+        drop(state);
+        self.call();
+        if let Some(waker) = first {
+            waker.wake();
+        }
     }
 
     /// As [`hear`](Socket::hear), for callers that hold a lock: they ring what is to be rung.
@@ -87,6 +110,7 @@ impl Socket {
             }
         }
         drop(state);
+        self.call();
         bells
     }
 }

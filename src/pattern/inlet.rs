@@ -11,11 +11,26 @@ use crate::base::message::Message;
 #[derive(Debug, Default)]
 pub(super) struct Inlet {
     turns: Turns,
+    /// Its socket takes turns with its peers: who was heard is not looked at again before it rings.
+    by_turns: bool,
     /// Looked at, found good, and put back: the next to be taken.
     held: Option<(usize, Message)>,
 }
 
 impl Inlet {
+    /// That of a socket that takes turns with its peers.
+    pub(super) fn by_turns() -> Inlet {
+        Inlet {
+            by_turns: true,
+            ..Inlet::default()
+        }
+    }
+
+    /// Is nothing known to wait here?
+    pub(super) fn is_heard_out(&self) -> bool {
+        self.held.is_none() && self.turns.current().is_none()
+    }
+
     /// A new peer. It gets a turn at once, since an inproc peer may have queued already.
     pub(super) fn add(&mut self, key: usize) {
         self.turns.add(key, true);
@@ -59,7 +74,9 @@ impl Inlet {
         }
         while let Some(key) = self.turns.current() {
             if let Some(message) = self.pop(peers, key, effects) {
-                self.turns.advance();
+                if self.turns.current() == Some(key) {
+                    self.turns.advance();
+                }
                 return Some((key, message));
             }
         }
@@ -131,11 +148,20 @@ impl Inlet {
     }
 
     fn pop(&mut self, peers: &mut Peers, key: usize, effects: &mut Effects) -> Option<Message> {
-        let (message, ring) = peers[key].window.pop();
+        // One that is gone is forgotten once it is found empty: not before its last message was
+        // taken for good.
+        let (message, ring, dry) = match self.by_turns && !peers[key].gone {
+            true => peers[key].window.pop_in_turn(),
+            false => {
+                let (message, ring) = peers[key].window.pop();
+                let dry = message.is_none();
+                (message, ring, dry)
+            }
+        };
         if ring {
             effects.credited.push(key);
         }
-        if message.is_none() {
+        if dry {
             self.step_out(peers, key, effects);
         }
         message

@@ -239,7 +239,7 @@ impl Pattern {
                 Pattern::Subscribe(Box::new(subscribe::Subscribe::new(socket_type, options)))
             }
             SocketType::Req => Pattern::Req(req::Req::new(options, random)),
-            SocketType::Rep => Pattern::Rep(rep::Rep::default()),
+            SocketType::Rep => Pattern::Rep(rep::Rep::new()),
             SocketType::Dealer => Pattern::Dealer(dealer::Dealer::new(options)),
             SocketType::Router => Pattern::Router(Box::new(router::Router::new(options, random))),
             SocketType::Stream => Pattern::Stream(Box::new(stream::Stream::new(random))),
@@ -369,6 +369,15 @@ impl Pattern {
         match self {
             Pattern::Router(it) => it.recv_named(peers),
             _ => None,
+        }
+    }
+
+    /// REQ, REP: is nothing known to wait that has come?
+    pub fn is_heard_out(&self) -> bool {
+        match self {
+            Pattern::Req(it) => it.is_heard_out(),
+            Pattern::Rep(it) => it.is_heard_out(),
+            _ => false,
         }
     }
 

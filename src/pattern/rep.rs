@@ -27,7 +27,7 @@ pub struct Route {
 }
 
 /// REP.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rep {
     inlet: Inlet,
     /// By key.
@@ -44,6 +44,18 @@ struct Asker {
 }
 
 impl Rep {
+    pub(super) fn new() -> Rep {
+        Rep {
+            inlet: Inlet::by_turns(),
+            askers: Vec::new(),
+        }
+    }
+
+    /// Is nothing known to wait?
+    pub(super) fn is_heard_out(&self) -> bool {
+        self.inlet.is_heard_out()
+    }
+
     /// Answers along `route`; see [`Pattern::reply`](super::Pattern::reply).
     pub(super) fn reply(
         &mut self,

@@ -60,7 +60,7 @@ impl Req {
     pub(super) fn new(options: &Options, random: u64) -> Req {
         Req {
             outlet: Outlet::default(),
-            inlet: Inlet::default(),
+            inlet: Inlet::by_turns(),
             state: State::Idle,
             correlate: options.req_correlate,
             correlate_next: options.req_correlate,
@@ -69,6 +69,11 @@ impl Req {
             probe: options.probe_router,
             shunned: Vec::new(),
         }
+    }
+
+    /// Is nothing known to wait?
+    pub(super) fn is_heard_out(&self) -> bool {
+        self.inlet.is_heard_out()
     }
 
     /// Gives the open request up; see [`Pattern::abandon`](super::Pattern::abandon).

@@ -44,6 +44,15 @@ pub struct Lane {
     writer_holds: AtomicBool,
 }
 
+/// What a reader finds that wants one message.
+pub(super) enum Only {
+    /// It, and whether the writer must be rung.
+    Taken(Message, bool),
+    None,
+    /// There are others, or more to do.
+    OneOfMany,
+}
+
 impl Lane {
     /// An empty lane; `hwm` 0 means no limit. Both ends begin as waiting: the first message rings
     /// the reader.
@@ -305,6 +314,28 @@ impl Lane {
         }
         inner.hand_marks(due, popped, window.len());
         true
+    }
+
+    /// Takes the message that is here, if it is the only one and nothing else is to be done for it,
+    /// for a window that is empty, and from which `popped` were taken before. Unless there are more,
+    /// the reader will be rung.
+    pub(super) fn take_only(&self, popped: u64) -> Only {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let Queue::Messages(queue) = &mut inner.queue else {
+            unreachable!("octets are taken by an outbox")
+        };
+        if queue.len() > 1 || inner.limits.is_some() || inner.times.is_some() {
+            return Only::OneOfMany;
+        }
+        let only = queue.pop_front();
+        self.reader_waits.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let Some(message) = only else {
+            return Only::None;
+        };
+        inner.taken = popped + 1 + inner.dropped + inner.lost;
+        Only::Taken(message, inner.lowered && inner.pass_credit())
     }
 
     /// Does the writer hold messages back? Asked by a reader that found nothing: if so, it has the

@@ -5,7 +5,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Lane, lane::Mark};
+use super::{
+    Lane,
+    lane::{Mark, Only},
+};
 use crate::base::{message::Message, stats::LaneStats, time::Time};
 
 /// The reading end of a lane of messages, owned by the receiving socket.
@@ -94,6 +97,31 @@ impl Window {
             ring |= self.lane.note_taken(self.popped, true);
         }
         (Some(message), ring)
+    }
+
+    /// The next message, for a receiver that does not come back before its peer was heard of: if
+    /// there is none behind it, that is found out along with it. The second value says that the
+    /// lane's writer must be rung, the third that it will ring.
+    pub fn pop_in_turn(&mut self) -> (Option<Message>, bool, bool) {
+        if self.messages.is_empty() && self.until_due > 1 {
+            return match self.lane.take_only(self.popped) {
+                Only::Taken(message, ring) => {
+                    self.popped += 1;
+                    self.until_due -= 1;
+                    self.timed_at = None;
+                    (Some(message), ring, true)
+                }
+                Only::None => (None, false, true),
+                Only::OneOfMany => self.pop_of_many(),
+            };
+        }
+        self.pop_of_many()
+    }
+
+    fn pop_of_many(&mut self) -> (Option<Message>, bool, bool) {
+        let (message, ring) = self.pop();
+        let dry = message.is_none();
+        (message, ring, dry)
     }
 
     /// When the message popped last was, if it is one of those that are timed. Told once.

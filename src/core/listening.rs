@@ -1,0 +1,91 @@
+//! Looking again for a short time before a thread sleeps: see [`spin`](super::spin) for when.
+//!
+//! A receiver that takes turns with its peer, both in this process, does so before it even stands in
+//! line: whoever brings it a word says so in passing, and two who talk spare each other the line.
+//!
+//! ```text
+//!   recv ─► has a word come? ─ no ─► looks again ─► has one? ─ no ─► stands in line, sleeps
+//!                │ yes                                  │ yes
+//!                └──────────────► takes the message ◄───┘
+//! ```
+
+use super::{lying, socket::Socket, spin::Looked};
+use crate::base::{
+    lent,
+    sync::{
+        Ordering,
+        park::{Parked, Parker},
+    },
+    time::Time,
+    tuning,
+};
+
+impl Socket {
+    /// Something may be there for whoever receives.
+    #[inline]
+    pub(super) fn call(&self) {
+        self.called.store(true, Ordering::Release);
+    }
+
+    /// A receiver without connections, of a type that takes turns, looks for a short time whether a
+    /// word comes. Answers whether it has looked: then there is no use in doing so again.
+    pub fn listen(&self, until: Option<Time>) -> bool {
+        let called = || self.called.load(Ordering::Acquire);
+        if called() || self.net.get().is_some() {
+            return false;
+        }
+        // Whoever is about to wait writes out what it has left lying. Nothing does here.
+        lying::write_out(self);
+        lent::let_go();
+        // Who finds another at it need not look as well.
+        let Some(mut spin) = self.spin.try_lock() else {
+            return false;
+        };
+        if !spin.begin_turn() {
+            return false;
+        }
+        let begun = self.context.metal.now();
+        let end = begun + tuning::SPIN;
+        let (_, when) = self.look_again(until.map_or(end, |until| until.min(end)), called);
+        spin.end(called(), when);
+        true
+    }
+
+    /// Looks for a short time whether this thread is woken. `None` if it was not.
+    pub(super) fn wait_awake(
+        &self,
+        parker: &Parker,
+        until: Option<Time>,
+        apart: bool,
+    ) -> Option<Parked> {
+        let metal = &self.context.metal;
+        if parker.take_wake() {
+            self.spin.lock().end(true, Looked::InTime);
+            return Some(Parked::Woken);
+        }
+        let end = metal.now() + tuning::SPIN;
+        let end = until.map_or(end, |until| until.min(end));
+        if apart && self.spin.lock().is_flooded() {
+            // The more has come when we look, the fewer times the sender has to ring.
+            let pause = metal.now() + tuning::FLOOD_PAUSE;
+            while metal.now() < pause.min(end) {
+                std::hint::spin_loop();
+            }
+        }
+        let (woken, when) = self.look_again(end, || parker.take_wake());
+        self.spin.lock().end(woken, when);
+        woken.then_some(Parked::Woken)
+    }
+
+    /// Offers the core to others until `found` says so, or it is `end`.
+    fn look_again(&self, end: Time, mut found: impl FnMut() -> bool) -> (bool, Looked) {
+        loop {
+            std::thread::yield_now();
+            let now = self.context.metal.now();
+            let found = found();
+            if found || now >= end {
+                return (found, Looked::of(now, end));
+            }
+        }
+    }
+}
