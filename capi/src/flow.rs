@@ -51,7 +51,9 @@ pub(crate) unsafe fn say(
 /// Is what is said now a message of its own, and may it go the short way?
 #[inline(always)]
 fn is_plain(face: &Face, flags: c_int) -> bool {
-    flags & SNDMORE == 0 && face.said.is_empty() && face.kind.sends()
+    // What is not taken whole yet, those who take turns have to hear or to throw away first.
+    let amid = face.more && face.kind.is_lock_step();
+    flags & SNDMORE == 0 && face.said.is_empty() && face.kind.sends() && !amid
 }
 
 /// # Safety
@@ -219,7 +221,11 @@ pub(crate) unsafe fn hear<T>(
             None
         }
     };
-    let plain = face.socket.recv_plain_with(plain);
+    // Who takes turns with its peer mostly has to wait, and is not even looked at.
+    let plain = match face.kind.is_lock_step() {
+        true => None,
+        false => face.socket.recv_plain_with(plain),
+    };
     if let Some(Some(taken)) = plain {
         if let Some(edge) = &mut face.edge {
             edge.received();

@@ -138,15 +138,19 @@ impl Owner {
     }
 
     pub(super) fn recv_within(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
-        self.recv_hearing(timeout, false)
+        let mut received = None;
+        self.recv_hearing(timeout, false, &mut received)?;
+        received.ok_or(RecvError::Empty)
     }
 
-    /// With `signals`, one that comes while it waits ends it.
+    /// With `signals`, one that comes while it waits ends it. What is received is some 200 octets,
+    /// and goes `into` the caller's place.
     pub(super) fn recv_hearing(
         &self,
         timeout: Option<Duration>,
         signals: bool,
-    ) -> Result<Received, RecvError> {
+        into: &mut Option<Received>,
+    ) -> Result<(), RecvError> {
         if self.socket.is_interrupted() {
             return Err(RecvError::Interrupted);
         }
@@ -155,16 +159,15 @@ impl Owner {
         if !takes_turns {
             match self.socket.recv_now() {
                 Err(RecvError::Empty) => {}
-                done => return done,
+                done => return done.map(|received| *into = Some(received)),
             }
         }
         let mut place = Place::default();
         let deadline = self.deadline(timeout);
         let looked = takes_turns && self.socket.listen(deadline);
-        let mut received = None;
-        let attempt = |waker: &Waker| self.socket.poll_recv_into(&mut place, waker, &mut received);
+        let attempt = |waker: &Waker| self.socket.poll_recv_into(&mut place, waker, into);
         match self.socket.block_hearing(deadline, !looked, signals, attempt) {
-            Ok(done) => done.and_then(|()| received.ok_or(RecvError::Empty)),
+            Ok(done) => done,
             Err(why) => {
                 self.socket.leave_recv(&mut place);
                 Err(match why {

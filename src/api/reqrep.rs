@@ -156,7 +156,7 @@ impl Responder {
     /// Never waits: an asker with a full queue loses the answer.
     pub fn reply(self, message: impl Into<Message>) -> bool {
         match &self.route {
-            Some(route) => self.socket.reply(route, &message.into()),
+            Some(route) => self.socket.reply(route, message.into()),
             None => false,
         }
     }

@@ -30,6 +30,7 @@ use crate::{
     },
     core::{self, PeerState, Place, To},
     pattern::Received,
+    pipe::Plain,
 };
 
 use self::turn::Turn;
@@ -205,7 +206,7 @@ impl Socket {
     #[inline]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let mut message = message.into();
-        if self.owner.socket.send_plain(To::Anyone, &mut message) {
+        if self.send_plain(&mut message) {
             return Ok(());
         }
         self.send_slowly(message, Wait::Own)
@@ -232,14 +233,35 @@ impl Socket {
     /// without moving that. False: the message is as it was.
     #[inline]
     pub fn send_plain(&self, message: &mut Message) -> bool {
-        self.owner.socket.send_plain(To::Anyone, message)
+        self.send_shortly(message)
     }
 
     /// As [`send_plain`](Socket::send_plain), of one frame with a copy of these octets, which go
     /// from here to where they wait. False: nothing was done.
     #[inline]
     pub fn send_octets(&self, octets: &[u8]) -> bool {
-        self.owner.socket.send_plain(To::Anyone, octets)
+        self.send_shortly(octets)
+    }
+
+    #[inline(always)]
+    fn send_shortly(&self, message: impl Plain) -> bool {
+        match self.socket_type().is_lock_step() {
+            true => self.send_in_turn(message),
+            false => self.owner.socket.send_plain(To::Anyone, message),
+        }
+    }
+
+    /// As [`send_plain`](Socket::send_plain), of those who take turns.
+    #[inline(never)]
+    fn send_in_turn(&self, message: impl Plain) -> bool {
+        let socket = &self.owner.socket;
+        match self.socket_type() {
+            SocketType::Rep => match self.turn.end() {
+                Some(route) => socket.reply_if_open(&route, message),
+                None => false,
+            },
+            _ => !self.is_lost() && socket.send_plain(To::Anyone, message),
+        }
     }
 
     /// Sends, waiting for room at most `timeout`.
@@ -311,17 +333,15 @@ impl Socket {
         Ok(message)
     }
 
-    fn reply(&self, message: Message) -> Result<(), SendError> {
-        let socket = &self.owner.socket;
-        if !socket.is_open() {
-            return Err(SendError::Closed(message));
-        }
-        let Some(route) = self.turn.end() else {
-            return Err(SendError::WrongState(message));
-        };
+    fn reply(&self, mut message: Message) -> Result<(), SendError> {
         // To whoever has gone meanwhile, nothing is to be said.
-        socket.reply(&route, &message);
-        Ok(())
+        if self.send_in_turn(&mut message) {
+            return Ok(());
+        }
+        Err(match self.is_open() {
+            true => SendError::WrongState(message),
+            false => SendError::Closed(message),
+        })
     }
 
     // ---- receiving
@@ -345,8 +365,9 @@ impl Socket {
     /// The same.
     #[inline]
     pub fn recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        self.recv_received(self.owner.socket.recv_timeout())
-            .map(|it| self.told(it))
+        let mut received = None;
+        self.recv_received(self.owner.socket.recv_timeout(), &mut received)?;
+        received.map_or(Err(RecvError::Empty), |it| Ok(self.told(it)))
     }
 
     fn told(&self, mut received: Received) -> (Message, Option<Arc<PeerInfo>>) {
@@ -407,14 +428,19 @@ impl Socket {
     }
 
     fn recv_slowly(&self, timeout: Option<Duration>) -> Result<Message, RecvError> {
-        self.recv_received(timeout)
-            .map(|received| self.shape(received))
+        let mut received = None;
+        self.recv_received(timeout, &mut received)?;
+        received.map_or(Err(RecvError::Empty), |it| Ok(self.shape(it)))
     }
 
-    fn recv_received(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
+    fn recv_received(
+        &self,
+        timeout: Option<Duration>,
+        into: &mut Option<Received>,
+    ) -> Result<(), RecvError> {
         self.check_recv()?;
         if !self.is_lost() {
-            match self.owner.recv_hearing(timeout, true) {
+            match self.owner.recv_hearing(timeout, true, into) {
                 Err(RecvError::PeerLost) => self.turn.lost.store(true, Ordering::Relaxed),
                 result => return result,
             }

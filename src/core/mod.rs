@@ -14,6 +14,7 @@ mod flush;
 mod gate;
 mod hearing;
 mod in_place;
+mod in_turn;
 mod inproc;
 mod interrupt;
 mod job;

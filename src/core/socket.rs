@@ -47,7 +47,7 @@ use crate::{
             AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Rank, biased::Biased, park::Alarm,
         },
     },
-    pattern::{Effects, Pattern, Received, Refusal, Route},
+    pattern::{Effects, Pattern, Received, Refusal},
     pipe::Plain,
     reactor::Handle,
 };
@@ -259,7 +259,7 @@ impl Socket {
     #[inline(always)]
     pub fn send_plain(&self, to: To<'_>, message: impl Plain) -> bool {
         if !self.sends_plain || !matches!(to, To::Anyone) {
-            return false;
+            return self.socket_type == SocketType::Req && self.send_in_turn(message);
         }
         let mut state = self.state.lock();
         let mut left = Left::Nothing;
@@ -267,6 +267,13 @@ impl Socket {
             return false;
         }
         drop(state);
+        self.finish(left);
+        true
+    }
+
+    /// Does what a send has left to do.
+    #[inline(always)]
+    pub(super) fn finish(&self, left: Left) {
         match left {
             Left::Nothing => {}
             Left::Flush(link) => self.flush(&link),
@@ -278,7 +285,6 @@ impl Socket {
             }) => other.hear(key, serial, word),
             Left::Notes(bells) => bells.ring(self),
         }
-        true
     }
 
     /// Sends, or takes a place among those who wait to. `message` is taken once it is sent or
@@ -339,22 +345,6 @@ impl Socket {
         }
     }
 
-    /// REP: answers along `route`. True if the peer was still there to take it.
-    pub fn reply(&self, route: &Route, message: &Message) -> bool {
-        let mut bells = Bells::default();
-        let mut state = self.state.lock();
-        if state.is_too_large(message) {
-            return false;
-        }
-        let taken = state
-            .with_pattern(|pattern, peers, effects| pattern.reply(peers, route, message, effects));
-        state.note_back(self);
-        state.follow(self, &mut bells);
-        drop(state);
-        bells.ring(self);
-        taken
-    }
-
     // ---- receiving
 
     /// Receives what has arrived.
@@ -390,6 +380,9 @@ impl Socket {
     /// was done, the long one may do better.
     #[inline(always)]
     pub fn recv_plain(&self) -> Option<Message> {
+        if self.socket_type.is_lock_step() {
+            return None;
+        }
         self.state.lock().recv_plain()
     }
 

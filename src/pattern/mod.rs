@@ -444,18 +444,32 @@ impl Pattern {
         }
     }
 
-    /// REP: answers along `route`. An answer to a peer that is gone or full is dropped and
-    /// counted, as libzmq does.
+    /// REQ: asks, where there is nothing to it but to queue the request. Whom it went to is for
+    /// the caller to follow up. `None`: it was not sent.
+    #[inline]
+    pub fn send_in_turn(
+        &mut self,
+        peers: &mut Peers,
+        message: impl Plain,
+    ) -> Option<(usize, Accepted)> {
+        match self {
+            Pattern::Req(req) => req.send_in_turn(peers, message),
+            _ => None,
+        }
+    }
+
+    /// REP: answers along `route`. Whom that went to is for the caller to follow up. An answer to
+    /// a peer that is gone or full is dropped and counted, as libzmq does.
+    #[inline]
     pub fn reply(
         &mut self,
         peers: &mut Peers,
         route: &Route,
-        message: &Message,
-        effects: &mut Effects,
-    ) -> bool {
+        message: impl Plain,
+    ) -> Option<(usize, Accepted)> {
         match self {
-            Pattern::Rep(rep) => rep.reply(peers, route, message, effects),
-            _ => false,
+            Pattern::Rep(rep) => rep.reply(peers, route, message),
+            _ => None,
         }
     }
 

@@ -113,6 +113,19 @@ impl Outlet {
         Some((key, accepted))
     }
 
+    /// Sends behind an empty frame, if whoever's turn it is takes it at once, and nothing is to be
+    /// said but that. `None`: it was not sent.
+    pub(super) fn send_in_turn(
+        &mut self,
+        peers: &mut Peers,
+        message: impl Plain,
+    ) -> Option<(usize, Accepted)> {
+        let key = self.turns.current()?;
+        let accepted = peers[key].out.push_at_once(message).ok()?;
+        self.turns.advance();
+        Some((key, accepted))
+    }
+
     /// Has anybody room? If not, whoever has it again will ring.
     pub(super) fn has_room(&mut self, peers: &mut Peers) -> bool {
         while let Some(key) = self.turns.current() {

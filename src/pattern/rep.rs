@@ -10,9 +10,12 @@
 //! Whether an application must answer one before it takes the next is for the layer above to say.
 
 use super::{Effects, Nothing, Peers, Received, Rules, inlet::Inlet};
-use crate::base::{
-    envelope::{measure, split},
-    message::{Frame, Message},
+use crate::{
+    base::{
+        envelope::{measure, split},
+        message::{Frame, Message},
+    },
+    pipe::{Accepted, Plain},
 };
 
 /// Where the answer to a request goes.
@@ -61,28 +64,18 @@ impl Rep {
         &mut self,
         peers: &mut Peers,
         route: &Route,
-        message: &Message,
-        effects: &mut Effects,
-    ) -> bool {
-        let Some(peer) = peers.get_mut(route.key) else {
-            return false;
-        };
+        message: impl Plain,
+    ) -> Option<(usize, Accepted)> {
+        let peer = peers.get_mut(route.key)?;
         let connection = Some(self.askers[route.key].connection);
         if peer.gone || peer.serial != route.serial || route.connection != connection {
-            return false;
+            return None;
         }
-        let bare = [Frame::empty()];
-        let envelope = match route.envelope.is_empty() {
-            true => &bare[..],
-            false => &route.envelope,
+        let accepted = match &route.envelope[..] {
+            [] => peer.out.push_behind_nothing(message),
+            envelope => peer.out.push_or_drop(envelope, &message.take()),
         };
-        match peer.out.push_or_drop(envelope, message) {
-            Ok(accepted) => {
-                effects.pushed.push((route.key, accepted));
-                true
-            }
-            Err(_) => false,
-        }
+        Some((route.key, accepted.ok()?))
     }
 
     /// The next message that is a request, and the size of its envelope. Others are dropped.
@@ -179,8 +172,12 @@ mod tests {
 
     impl Stage {
         fn reply(&mut self, route: &Route, text: &str) -> bool {
-            let message = Message::from(text);
-            self.act(|pattern, peers, effects| pattern.reply(peers, route, &message, effects))
+            let mut message = Message::from(text);
+            self.act(|pattern, peers, effects| {
+                let pushed = pattern.reply(peers, route, &mut message);
+                effects.pushed.extend(pushed);
+                pushed.is_some()
+            })
         }
 
         fn request(&mut self) -> (Route, Message) {

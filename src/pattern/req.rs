@@ -18,10 +18,13 @@ use bytes::Bytes;
 use super::{
     Effects, Nothing, Peers, Received, Refusal, Rules, inlet::Inlet, outlet::Outlet, push_probe,
 };
-use crate::base::{
-    event::Reason,
-    message::{Frame, Message},
-    options::Options,
+use crate::{
+    base::{
+        event::Reason,
+        message::{Frame, Message},
+        options::Options,
+    },
+    pipe::{Accepted, Plain},
 };
 
 /// REQ.
@@ -74,6 +77,33 @@ impl Req {
     /// Is nothing known to wait?
     pub(super) fn is_heard_out(&self) -> bool {
         self.inlet.is_heard_out()
+    }
+
+    /// Asks by the short way: uncorrelated, when nothing has to be thrown away before.
+    pub(super) fn send_in_turn(
+        &mut self,
+        peers: &mut Peers,
+        message: impl Plain,
+    ) -> Option<(usize, Accepted)> {
+        let idle = matches!(self.state, State::Idle) && self.inlet.is_heard_out();
+        if !idle || self.correlate_next {
+            return None;
+        }
+        self.correlate = false;
+        let (key, accepted) = self.outlet.send_in_turn(peers, message)?;
+        self.note_asked(peers, key);
+        Some((key, accepted))
+    }
+
+    fn note_asked(&mut self, peers: &Peers, key: usize) {
+        let id = self.next_id;
+        self.next_id = id.wrapping_add(1);
+        self.state = State::Asked(Asked {
+            key,
+            serial: peers[key].serial,
+            id,
+            lost: false,
+        });
     }
 
     /// Gives the open request up; see [`Pattern::abandon`](super::Pattern::abandon).
@@ -221,13 +251,7 @@ impl Rules for Req {
             .send(peers, head, message)?
             .ok_or(Refusal::Full)?;
         effects.pushed.push((key, accepted));
-        self.next_id = id.wrapping_add(1);
-        self.state = State::Asked(Asked {
-            key,
-            serial: peers[key].serial,
-            id,
-            lost: false,
-        });
+        self.note_asked(peers, key);
         Ok(())
     }
 

@@ -212,9 +212,10 @@ impl Chaos {
             Ok(received) => {
                 self.hear(&received);
                 if let Some(route) = received.route {
-                    let answer = received.message;
+                    let mut answer = received.message;
                     self.stage.act(|pattern, peers, effects| {
-                        pattern.reply(peers, &route, &answer, effects)
+                        let pushed = pattern.reply(peers, &route, &mut answer);
+                        effects.pushed.extend(pushed);
                     });
                 }
                 true

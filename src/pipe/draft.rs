@@ -61,6 +61,9 @@ pub trait Plain {
     /// It as a message.
     fn take(self) -> Message;
 
+    /// It as a message behind an empty frame.
+    fn take_behind_nothing(self) -> Message;
+
     /// It as a message that stays where it is, if it is one.
     fn as_message(&self) -> Option<&Message>;
 }
@@ -75,6 +78,13 @@ impl Plain for &mut Message {
     #[inline(always)]
     fn take(self) -> Message {
         std::mem::replace(self, Message::from(Frame::empty()))
+    }
+
+    #[inline(always)]
+    fn take_behind_nothing(self) -> Message {
+        let mut message = self.take();
+        message.push_front(Frame::empty());
+        message
     }
 
     #[inline(always)]
@@ -93,6 +103,11 @@ impl Plain for &[u8] {
     #[inline(always)]
     fn take(self) -> Message {
         Message::from(self)
+    }
+
+    #[inline(always)]
+    fn take_behind_nothing(self) -> Message {
+        Message::two(Frame::empty(), Frame::copy_from(self))
     }
 
     #[inline(always)]
@@ -218,6 +233,29 @@ impl Draft {
             first: false,
             full: false,
         }
+    }
+
+    /// Takes in a message behind an empty frame, if it goes to a lane of messages at once and
+    /// there is nothing else to it.
+    ///
+    /// # Errors
+    /// The message, as it was.
+    #[inline]
+    pub fn push_at_once<P: Plain>(&mut self, message: P) -> Result<Accepted, P> {
+        match self.way {
+            Way::Direct => self.lane.push_at_once(message),
+            Way::Framed | Way::Held => Err(message),
+        }
+    }
+
+    /// Takes in a message behind an empty frame, as [`push_or_drop`](Draft::push_or_drop) does.
+    ///
+    /// # Errors
+    /// The same.
+    #[inline]
+    pub fn push_behind_nothing(&mut self, message: impl Plain) -> Result<Accepted, Refused> {
+        self.push_at_once(message)
+            .or_else(|message| self.push_or_drop(&[Frame::empty()], &message.take()))
     }
 
     /// As [`push`](Draft::push), but a message that finds no room is gone: it is counted as

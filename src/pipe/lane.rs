@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 pub(super) use self::account::Mark;
 pub use self::limits::Limits;
 use self::queue::{Inner, Queue};
-use super::{Accepted, Outbox, Refused, Store, chunks::Chunks};
+use super::{Accepted, Outbox, Plain, Refused, Store, chunks::Chunks};
 use crate::base::{
     message::{Frame, Message},
     sync::{AtomicBool, Mutex, Ordering, Rank, fence},
@@ -116,6 +116,18 @@ impl Lane {
         let mut inner = self.inner.lock();
         inner.admit(head, message, false)?;
         Ok(self.rings(inner.accept(head, message)))
+    }
+
+    /// Takes in a message behind an empty frame, if it is kept as it is and there is room.
+    ///
+    /// # Errors
+    /// The message, as it was.
+    pub(super) fn push_at_once<P: Plain>(&self, message: P) -> Result<Accepted, P> {
+        let mut inner = self.inner.lock();
+        if !inner.takes_at_once() {
+            return Err(message);
+        }
+        Ok(self.rings(inner.accept_whole(message.take_behind_nothing())))
     }
 
     /// Takes in a message whatever the mark says: a welcome, a probe, an event of our own.

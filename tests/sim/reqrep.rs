@@ -182,7 +182,7 @@ async fn serve(world: World, socket: Socket, server: usize, model: Rc<RefCell<Mo
         if slow && dice.chance(500) {
             world.sleep(world.up_to(Duration::from_millis(300))).await;
         }
-        if socket.reply(&request, &letter.write("answer")) {
+        if socket.reply(&request, letter.write("answer")) {
             model.borrow_mut().replied[server] += 1;
         } else {
             world.note("refused", server, letter.number);

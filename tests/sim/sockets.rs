@@ -165,7 +165,7 @@ impl Socket {
     }
 
     /// REP: answers.
-    pub fn reply(&self, request: &Received, message: &Message) -> bool {
+    pub fn reply(&self, request: &Received, message: Message) -> bool {
         let route = request.route.as_ref().expect("REP receives with a route");
         self.core.reply(route, message)
     }

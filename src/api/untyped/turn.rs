@@ -3,7 +3,7 @@
 use std::{mem, task::Waker};
 
 use crate::{
-    base::sync::{AtomicBool, Mutex, Rank},
+    base::sync::{AtomicBool, Mutex, Ordering, Rank},
     pattern::Route,
 };
 
@@ -12,6 +12,8 @@ use crate::{
 pub(super) struct Turn {
     /// REP.
     owed: Mutex<Owed>,
+    /// There is a route in it. Written under its lock.
+    owes: AtomicBool,
     /// REQ: the peer that was asked is gone.
     pub(super) lost: AtomicBool,
 }
@@ -28,13 +30,14 @@ impl Turn {
     pub(super) fn new() -> Turn {
         Turn {
             owed: Mutex::new(Rank::Leaf, Owed::default()),
+            owes: AtomicBool::new(false),
             lost: AtomicBool::new(false),
         }
     }
 
     /// REP: is a request to be answered first?
     pub(super) fn is_owed(&self) -> bool {
-        self.owed.lock().route.is_some()
+        self.owes.load(Ordering::Acquire)
     }
 
     /// As [`is_owed`](Turn::is_owed); `waker` is woken once that has changed.
@@ -58,10 +61,13 @@ impl Turn {
 
     fn change(&self, route: Option<Route>) -> Option<Route> {
         let mut owed = self.owed.lock();
+        self.owes.store(route.is_some(), Ordering::Release);
         let before = mem::replace(&mut owed.route, route);
-        let waiting = mem::take(&mut owed.waiting);
-        drop(owed);
-        waiting.into_iter().for_each(Waker::wake);
+        if !owed.waiting.is_empty() {
+            let waiting = mem::take(&mut owed.waiting);
+            drop(owed);
+            waiting.into_iter().for_each(Waker::wake);
+        }
         before
     }
 }

@@ -153,6 +153,12 @@ impl Inner {
         Ok(())
     }
 
+    /// Is there room for a message, whatever it is?
+    pub(super) fn takes_at_once(&self) -> bool {
+        let whole = matches!(self.queue, Queue::Messages(_));
+        whole && !self.reader_gone && self.limits.is_none() && !self.is_full()
+    }
+
     #[inline]
     pub(super) fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
         if let Queue::Messages(_) = self.queue {
