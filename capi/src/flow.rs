@@ -234,7 +234,7 @@ pub(crate) unsafe fn hear<T>(
     }
     let received = match whole {
         Some(received) => Ok(received),
-        None if flags & DONTWAIT == 0 => face.socket.recv_read_from(),
+        None if flags & DONTWAIT == 0 => face.socket.recv_soon_from(),
         None => face.socket.try_recv_from(),
     };
     let (message, sender) = match received {
@@ -242,7 +242,7 @@ pub(crate) unsafe fn hear<T>(
         Err(RecvError::Empty) if flags & DONTWAIT == 0 => {
             let socket = face.socket.clone();
             drop(face);
-            let received = socket.recv_from()?;
+            let received = socket.recv_late_from()?;
             // SAFETY: the same as ours.
             face = unsafe { enter(handle) }?;
             received

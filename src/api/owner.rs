@@ -16,7 +16,7 @@ use crate::{
         sync::{AtomicBool, Ordering},
         time::Time,
     },
-    core::{Place, Socket, To, WithInfo},
+    core::{Listened, Place, Socket, To, WithInfo},
     pattern::Received,
 };
 
@@ -38,6 +38,12 @@ impl Drop for Owner {
             self.wait_closed(None);
         }
     }
+}
+
+/// What comes of looking for a message without standing in line.
+pub(super) enum Soon {
+    Done(Result<(), RecvError>),
+    Nothing(Listened),
 }
 
 impl Owner {
@@ -139,34 +145,52 @@ impl Owner {
 
     pub(super) fn recv_within(&self, timeout: Option<Duration>) -> Result<Received, RecvError> {
         let mut received = None;
-        self.recv_hearing(timeout, false, &mut received)?;
-        received.ok_or(RecvError::Empty)
-    }
-
-    /// With `signals`, one that comes while it waits ends it. What is received is some 200 octets,
-    /// and goes `into` the caller's place.
-    pub(super) fn recv_hearing(
-        &self,
-        timeout: Option<Duration>,
-        signals: bool,
-        into: &mut Option<Received>,
-    ) -> Result<(), RecvError> {
         if self.socket.is_interrupted() {
             return Err(RecvError::Interrupted);
         }
-        // Who takes turns with its peer mostly has to wait; others mostly need not.
-        let takes_turns = self.socket.socket_type().is_lock_step();
-        if !takes_turns {
-            match self.socket.recv_now() {
-                Err(RecvError::Empty) => {}
-                done => return done.map(|received| *into = Some(received)),
+        let deadline = self.deadline(timeout);
+        match self.recv_soon(deadline, &mut received) {
+            Soon::Done(done) => done?,
+            Soon::Nothing(listened) => {
+                self.recv_late(deadline, listened, false, &mut received)?;
             }
         }
+        received.ok_or(RecvError::Empty)
+    }
+
+    /// What has been read already; or, of those who take turns, comes within the short time that a
+    /// receiver looks again before it stands in line: they mostly have to wait, others mostly need
+    /// not. What is received is some 200 octets, and goes `into` the caller's place.
+    pub(super) fn recv_soon(&self, deadline: Option<Time>, into: &mut Option<Received>) -> Soon {
+        let listened = match self.socket.socket_type().is_lock_step() {
+            true => self.socket.listen(deadline),
+            false => Listened::Called,
+        };
+        if listened == Listened::Called {
+            match self.socket.recv_now_into(into) {
+                Err(RecvError::Empty) => return Soon::Nothing(Listened::NotAtAll),
+                done => return Soon::Done(done),
+            }
+        }
+        Soon::Nothing(listened)
+    }
+
+    /// Waits, after [`recv_soon`](Owner::recv_soon) has found nothing. With `signals`, one that
+    /// comes meanwhile ends it.
+    pub(super) fn recv_late(
+        &self,
+        deadline: Option<Time>,
+        listened: Listened,
+        signals: bool,
+        into: &mut Option<Received>,
+    ) -> Result<(), RecvError> {
         let mut place = Place::default();
-        let deadline = self.deadline(timeout);
-        let looked = takes_turns && self.socket.listen(deadline);
+        let receives = listened != Listened::InVain;
         let attempt = |waker: &Waker| self.socket.poll_recv_into(&mut place, waker, into);
-        match self.socket.block_hearing(deadline, !looked, signals, attempt) {
+        match self
+            .socket
+            .block_hearing(deadline, receives, signals, attempt)
+        {
             Ok(done) => done,
             Err(why) => {
                 self.socket.leave_recv(&mut place);

@@ -13,7 +13,11 @@ mod turn;
 use std::{sync::Arc, task::Waker, time::Duration};
 
 use super::{
-    context::Context, interrupt::Interrupter, monitor::Monitor, owner::Owner, proxy::Proxy,
+    context::Context,
+    interrupt::Interrupter,
+    monitor::Monitor,
+    owner::{Owner, Soon},
+    proxy::Proxy,
     router::framed,
 };
 use crate::{
@@ -27,8 +31,9 @@ use crate::{
         socket_type::SocketType,
         stats::SocketStats,
         sync::Ordering,
+        time::Time,
     },
-    core::{self, PeerState, Place, To},
+    core::{self, Listened, PeerState, Place, To},
     pattern::Received,
     pipe::Plain,
 };
@@ -367,12 +372,16 @@ impl Socket {
     pub fn recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
         let mut received = None;
         self.recv_received(self.owner.socket.recv_timeout(), &mut received)?;
-        received.map_or(Err(RecvError::Empty), |it| Ok(self.told(it)))
+        self.told(received)
     }
 
-    fn told(&self, mut received: Received) -> (Message, Option<Arc<PeerInfo>>) {
+    fn told(
+        &self,
+        received: Option<Received>,
+    ) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+        let mut received = received.ok_or(RecvError::Empty)?;
         let info = received.info.take();
-        (self.shape(received), info)
+        Ok((self.shape(received), info))
     }
 
     /// The next message, if it has been read already: for those who wait if not. What takes
@@ -438,18 +447,49 @@ impl Socket {
         timeout: Option<Duration>,
         into: &mut Option<Received>,
     ) -> Result<(), RecvError> {
-        self.check_recv()?;
+        if self.owner.socket.is_interrupted() {
+            return Err(RecvError::Interrupted);
+        }
+        let deadline = self.owner.deadline(timeout);
+        match self.recv_soon(deadline, into) {
+            Soon::Done(done) => done,
+            Soon::Nothing(listened) => self.recv_late(deadline, listened, into),
+        }
+    }
+
+    /// As [`Owner::recv_soon`]. A REQ whose peer is gone goes on waiting.
+    fn recv_soon(&self, deadline: Option<Time>, into: &mut Option<Received>) -> Soon {
+        if let Err(wrong) = self.check_recv() {
+            return Soon::Done(Err(wrong));
+        }
+        if self.is_lost() {
+            return Soon::Nothing(Listened::NotAtAll);
+        }
+        match self.owner.recv_soon(deadline, into) {
+            Soon::Done(Err(RecvError::PeerLost)) => {
+                self.turn.lost.store(true, Ordering::Relaxed);
+                Soon::Nothing(Listened::NotAtAll)
+            }
+            soon => soon,
+        }
+    }
+
+    fn recv_late(
+        &self,
+        deadline: Option<Time>,
+        listened: Listened,
+        into: &mut Option<Received>,
+    ) -> Result<(), RecvError> {
         if !self.is_lost() {
-            match self.owner.recv_hearing(timeout, true, into) {
+            match self.owner.recv_late(deadline, listened, true, into) {
                 Err(RecvError::PeerLost) => self.turn.lost.store(true, Ordering::Relaxed),
-                result => return result,
+                done => return done,
             }
         }
         // Nobody is left who could answer.
         let socket = &self.owner.socket;
         let mut place = Place::default();
         let closed = |waker: &Waker| socket.poll_peers(&mut place, waker, |_, _| false);
-        let deadline = self.owner.deadline(timeout);
         let waited = socket.block_hearing(deadline, false, true, closed);
         socket.leave_change(&mut place);
         Err(match waited {

@@ -21,14 +21,16 @@ impl Socket {
             state.note_back(self);
             let timed = state.timed.take();
             while into.len() - had < most {
-                let message = match state.recv_plain() {
-                    Some(message) => message,
-                    None => match state.recv(self, &mut bells) {
-                        Ok(received) => received.message,
-                        Err(_) => break,
-                    },
-                };
-                into.push(message);
+                if let Some(message) = state.recv_plain() {
+                    into.push(message);
+                    continue;
+                }
+                let mut received = None;
+                let done = state.recv_into(self, &mut bells, &mut received, |_, _| ());
+                match (done, received) {
+                    (Ok(()), Some(received)) => into.push(received.message),
+                    _ => break,
+                }
             }
             state.timed = timed;
             drop(state);

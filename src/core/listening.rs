@@ -20,6 +20,17 @@ use crate::base::{
     tuning,
 };
 
+/// What listening has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listened {
+    /// A word has come: there may be a message.
+    Called,
+    /// None has, in all the time that is worth while.
+    InVain,
+    /// It does not pay, or is not done here.
+    NotAtAll,
+}
+
 impl Socket {
     /// Something may be there for whoever receives.
     #[inline]
@@ -28,27 +39,33 @@ impl Socket {
     }
 
     /// A receiver without connections, of a type that takes turns, looks for a short time whether a
-    /// word comes. Answers whether it has looked: then there is no use in doing so again.
-    pub fn listen(&self, until: Option<Time>) -> bool {
+    /// word comes.
+    pub fn listen(&self, until: Option<Time>) -> Listened {
         let called = || self.called.load(Ordering::Acquire);
-        if called() || self.net.get().is_some() {
-            return false;
+        if called() {
+            return Listened::Called;
+        }
+        if self.net.get().is_some() {
+            return Listened::NotAtAll;
         }
         // Whoever is about to wait writes out what it has left lying. Nothing does here.
         lying::write_out(self);
         lent::let_go();
         // Who finds another at it need not look as well.
         let Some(mut spin) = self.spin.try_lock() else {
-            return false;
+            return Listened::NotAtAll;
         };
         if !spin.begin_turn() {
-            return false;
+            return Listened::NotAtAll;
         }
         let begun = self.context.metal.now();
         let end = begun + tuning::SPIN;
-        let (_, when) = self.look_again(until.map_or(end, |until| until.min(end)), called);
-        spin.end(called(), when);
-        true
+        let (called, when) = self.look_again(until.map_or(end, |until| until.min(end)), called);
+        spin.end(called, when);
+        match called {
+            true => Listened::Called,
+            false => Listened::InVain,
+        }
     }
 
     /// Looks for a short time whether this thread is woken. `None` if it was not.

@@ -48,6 +48,7 @@ mod zap;
 #[allow(unused_imports, reason = "loom walks it")]
 pub use self::wait::Waiters;
 pub use self::{
+    listening::Listened,
     context::Context,
     endpoints::Connected,
     hearing::sleep,

@@ -43,9 +43,7 @@ use crate::{
         options::{Balance, Options},
         socket_type::SocketType,
         stats::LaneStats,
-        sync::{
-            AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Rank, biased::Biased, park::Alarm,
-        },
+        sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Rank, biased::Biased, park::Alarm},
     },
     pattern::{Effects, Pattern, Received, Refusal},
     pipe::Plain,
@@ -363,10 +361,17 @@ impl Socket {
     /// # Errors
     /// See [`RecvError`].
     pub fn recv_now(&self) -> Result<Received, RecvError> {
+        let mut received = None;
+        self.recv_now_into(&mut received)?;
+        received.ok_or(RecvError::Empty)
+    }
+
+    /// As [`recv_now`](Socket::recv_now); the message goes `into` the caller's place.
+    pub fn recv_now_into(&self, into: &mut Option<Received>) -> Result<(), RecvError> {
         loop {
             let mut bells = Bells::default();
             let mut state = self.state.lock();
-            let result = state.recv(self, &mut bells);
+            let result = state.recv_into(self, &mut bells, into, |_, _| ());
             drop(state);
             let again = result.is_err() && bells.fetch();
             bells.ring(self);
@@ -452,7 +457,6 @@ impl Socket {
         let result = state.recv_into(self, &mut bells, into, see);
         let waits = matches!(result, Err(RecvError::Empty));
         if waits {
-            self.called.store(false, Ordering::Relaxed);
             state.recv_waiters.enter(place, waker);
         } else {
             state.recv_waiters.leave(place);

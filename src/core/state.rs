@@ -193,18 +193,7 @@ impl State {
         result.map_err(Refused::By)
     }
 
-    #[inline]
-    pub(super) fn recv(
-        &mut self,
-        socket: &Socket,
-        bells: &mut Bells,
-    ) -> Result<Received, RecvError> {
-        let mut received = None;
-        self.recv_into(socket, bells, &mut received, |_, _| ())?;
-        received.ok_or(RecvError::Empty)
-    }
-
-    /// As [`recv`](State::recv). What is received is some 200 octets: it goes `into` the caller's
+    /// Receives. What that is are some 200 octets: it goes `into` the caller's
     /// place at once, and `see` is told whom it came from.
     #[inline]
     pub(super) fn recv_into(
@@ -254,7 +243,10 @@ impl State {
                 }
                 Ok(())
             }
-            Err(Nothing::Empty) => Err(RecvError::Empty),
+            Err(Nothing::Empty) => {
+                socket.called.store(false, Ordering::Relaxed);
+                Err(RecvError::Empty)
+            }
             Err(Nothing::WrongState) => Err(RecvError::WrongState),
             Err(Nothing::PeerLost) => {
                 self.wake_sender(bells);

@@ -1,12 +1,12 @@
 //! Receiving with who has sent it, and in place: for those whose messages lie in memory of their
 //! own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::Socket;
+use super::{Socket, Soon};
 use crate::{
     base::{error::RecvError, event::PeerInfo, message::Message},
-    core::InPlace,
+    core::{InPlace, Listened},
 };
 
 impl Socket {
@@ -22,16 +22,43 @@ impl Socket {
         self.owner.socket.recv_plain_with(take)
     }
 
-    /// As [`recv_read`](Socket::recv_read), with who has sent it.
+    /// As [`recv_from`](Socket::recv_from), if a message has been read already; or, of those who
+    /// take turns, if one comes within the short time that a receiver looks again before it sleeps.
+    /// For those who hold something that others may want, and let go of it before they wait: if
+    /// this is `Empty`, that is for [`recv_late_from`](Socket::recv_late_from).
+    ///
+    /// # Errors
+    /// As [`try_recv`](Socket::try_recv).
+    pub fn recv_soon_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+        let socket = &self.owner.socket;
+        let timeout = socket.recv_timeout();
+        let takes_turns = self.socket_type().is_lock_step();
+        if socket.is_interrupted() || (takes_turns && timeout == Some(Duration::ZERO)) {
+            return Err(RecvError::Empty);
+        }
+        let mut received = None;
+        match self.recv_soon(self.owner.deadline(timeout), &mut received) {
+            Soon::Done(done) => done?,
+            Soon::Nothing(_) => return Err(RecvError::Empty),
+        }
+        self.told(received)
+    }
+
+    /// As [`recv_from`](Socket::recv_from), after [`recv_soon_from`](Socket::recv_soon_from) has
+    /// found nothing: it does not look again, but sleeps.
     ///
     /// # Errors
     /// The same.
-    pub fn recv_read_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        if self.socket_type().is_lock_step() {
-            return Err(RecvError::Empty);
-        }
-        let received = self.owner.socket.recv_now()?;
-        Ok(self.told(received))
+    pub fn recv_late_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
+        let mut received = None;
+        let socket = &self.owner.socket;
+        let deadline = self.owner.deadline(socket.recv_timeout());
+        let listened = match self.socket_type().is_lock_step() && !socket.is_on_network() {
+            true => Listened::InVain,
+            false => Listened::NotAtAll,
+        };
+        self.recv_late(deadline, listened, &mut received)?;
+        self.told(received)
     }
 
     /// As [`try_recv`](Socket::try_recv), with who has sent it.
@@ -39,6 +66,6 @@ impl Socket {
     /// # Errors
     /// The same.
     pub fn try_recv_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        self.try_received().map(|it| self.told(it))
+        self.told(Some(self.try_received()?))
     }
 }
