@@ -70,6 +70,24 @@ fn several_requests_may_be_open_and_are_answered_in_any_order() {
 }
 
 #[test]
+fn an_answer_of_nothing_arrives_as_an_empty_frame() {
+    for at in everywhere() {
+        let rep = Rep::new().expect("a REP");
+        let at = rep.bind(&at).expect("to bind");
+        let req = Req::new().expect("a REQ");
+        req.connect(&at).expect("to connect");
+        req.send(Message::new()).expect("room");
+        let (request, responder) = rep.recv_timeout(SOON).expect("a request");
+        assert_eq!(request, Message::from(""), "over {at}");
+        assert!(responder.reply(Message::new()));
+        assert_eq!(req.recv_timeout(SOON), Ok("".into()), "over {at}");
+        let (sent, received) = (req.stats().sent, rep.stats().received);
+        assert_eq!(sent.parts, 2, "the delimiter counts, over {at}");
+        assert_eq!(received.parts, 2, "on either side, over {at}");
+    }
+}
+
+#[test]
 fn a_responder_that_is_dropped_harms_nobody_else() {
     for at in everywhere() {
         let rep = Rep::new().expect("a REP");

@@ -356,6 +356,46 @@ fn what_a_sender_holds_back_is_fetched_or_rung_for() {
     });
 }
 
+/// Who takes turns finds out along with a message that there is none behind it, and does not look
+/// again: it is rung for the next one, or fetches what was held back.
+#[test]
+fn who_takes_turns_is_rung_for_what_comes_after_its_message() {
+    model(|| {
+        let lane = StdArc::new(Lane::new(Store::Messages, 0, false));
+        let mut window = Window::new(StdArc::clone(&lane));
+        let draft = Arc::new(Mutex::new(Draft::new(lane)));
+        let rung = Arc::new(AtomicUsize::new(0));
+        send_inproc(&draft, &rung);
+        assert_eq!(rung.swap(0, Ordering::SeqCst), 1);
+        let sender = thread::spawn({
+            let (draft, rung) = (Arc::clone(&draft), Arc::clone(&rung));
+            move || {
+                send_inproc(&draft, &rung);
+                send_inproc(&draft, &rung);
+            }
+        });
+        let mut read = 0;
+        let mut read_on = |read: &mut i32| loop {
+            let (message, _, dry) = window.pop_in_turn();
+            *read += i32::from(message.is_some());
+            if dry && !window.is_held_back() {
+                break;
+            }
+            if dry && draft.lock().unwrap().publish() {
+                rung.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        read_on(&mut read);
+        sender.join().unwrap();
+        let rings = rung.load(Ordering::SeqCst);
+        assert!(read == 3 || rings > 0, "asleep with {} to read", 3 - read);
+        while read < 3 {
+            read_on(&mut read);
+        }
+        assert_eq!(read, 3, "nothing lost");
+    });
+}
+
 /// A signal of the C library: a descriptor, by the octets that wait there.
 struct Shown {
     raised: Raised,

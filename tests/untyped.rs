@@ -20,6 +20,7 @@ const SHORT: Duration = Duration::from_millis(10);
 const LINGER: i32 = 17;
 const EVENTS: i32 = 15;
 const ROUTER_MANDATORY: i32 = 33;
+const REQ_CORRELATE: i32 = 52;
 const REQ_RELAXED: i32 = 53;
 
 fn pair_of(kinds: [SocketType; 2], name: &str) -> [Socket; 2] {
@@ -86,6 +87,24 @@ fn rep_takes_turns_and_answers_what_it_received_last() {
     rep.send("answer").expect("its turn");
     assert_eq!(number(&rep, EVENTS), 0);
     assert_eq!(req.recv().expect("the answer")[0], "answer");
+}
+
+#[test]
+fn requests_may_begin_and_cease_to_carry_a_number() {
+    let [rep, req] = pair_of([SocketType::Rep, SocketType::Req], "numbers");
+    for (round, correlated) in [0, 1, 1, 0, 0, 1].into_iter().enumerate() {
+        req.set_option(REQ_CORRELATE, correlated)
+            .expect("a live option");
+        let question = [format!("{round}"), String::new(), "and more".into()];
+        req.send(question.clone()).expect("a peer");
+        // Looking takes nothing away.
+        assert_eq!(number(&rep, EVENTS), 1);
+        assert_eq!(rep.recv().expect("the question"), question.into());
+        rep.send(format!("answer {round}")).expect("its turn");
+        assert_eq!(number(&req, EVENTS) & 1, 1);
+        let answer = req.recv().expect("the answer");
+        assert_eq!(answer, format!("answer {round}").into());
+    }
 }
 
 #[test]

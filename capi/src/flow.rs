@@ -2,7 +2,8 @@
 //!
 //! A message is whole or not at all: its parts are kept until the last one is said, but whether
 //! there is room for it is judged at the first. Who has to wait does so outside of the slot, so
-//! that other calls on the same socket go on.
+//! that other calls on the same socket go on; a REQ or REP only after it has looked again for some
+//! microseconds.
 
 use std::{
     ffi::{c_int, c_void},

@@ -22,6 +22,9 @@
 //!     yes: hand over ──────────────────────────────────────────► publishes, rings readable
 //! ```
 //!
+//! A REQ and a REP that meet so leave out the empty frame in front of what they say to each other: their
+//! lanes know of it ([`Lane::join`]).
+//!
 //! The two sockets' locks are never held together: each side is entered in turn, and words
 //! between them (readable, writable, subscription, gone) carry the peer's serial, so that one
 //! that is late does no harm.
@@ -221,6 +224,11 @@ impl Socket {
         if !ours.options.conflate {
             out.set_limits(shared(ours.send_limits(), bound.recv_limits()));
             received.set_limits(shared(bound.send_limits(), ours.recv_limits()));
+        }
+        let takes_turns = self.socket_type.is_lock_step() && binder.socket_type.is_lock_step();
+        let differ = self.socket_type != binder.socket_type;
+        for lane in [&out, &received] {
+            lane.join(takes_turns && differ);
         }
         binder.time_lanes([&out, &received]);
         let mut state = self.state.lock();

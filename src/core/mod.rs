@@ -48,11 +48,11 @@ mod zap;
 #[allow(unused_imports, reason = "loom walks it")]
 pub use self::wait::Waiters;
 pub use self::{
-    listening::Listened,
     context::Context,
     endpoints::Connected,
     hearing::sleep,
     in_place::InPlace,
+    listening::Listened,
     monitor::Queue,
     signal::Signal,
     socket::{PeerState, Socket, To, WithInfo},

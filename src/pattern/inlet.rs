@@ -5,7 +5,7 @@
 //! turns in that moment.
 
 use super::{Effects, Peers, turns::Turns};
-use crate::base::message::Message;
+use crate::base::message::{Frame, Message};
 
 /// The receiving side of a socket with any number of peers.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Inlet {
     by_turns: bool,
     /// Looked at, found good, and put back: the next to be taken.
     held: Option<(usize, Message)>,
+    /// The message taken last stands behind an empty frame that is not here.
+    bare: bool,
 }
 
 impl Inlet {
@@ -70,6 +72,7 @@ impl Inlet {
         effects: &mut Effects,
     ) -> Option<(usize, Message)> {
         if let Some(held) = self.held.take() {
+            self.bare = false;
             return Some(held);
         }
         while let Some(key) = self.turns.current() {
@@ -105,15 +108,27 @@ impl Inlet {
         effects: &mut Effects,
     ) -> Option<Message> {
         match self.held.take_if(|(from, _)| *from == key) {
-            Some((_, message)) => Some(message),
+            Some((_, message)) => {
+                self.bare = false;
+                Some(message)
+            }
             None if self.turns.is_ready(key) => self.pop(peers, key, effects),
             None => None,
         }
     }
 
+    /// Stands the message taken last behind an empty frame that is not here? So may those of who
+    /// takes turns.
+    pub(super) fn is_bare(&self) -> bool {
+        self.bare
+    }
+
     /// Puts a message back that was just taken: it is the next one.
-    pub(super) fn hold(&mut self, from: usize, message: Message) {
+    pub(super) fn hold(&mut self, from: usize, mut message: Message) {
         debug_assert!(self.held.is_none(), "one message is looked at a time");
+        if std::mem::take(&mut self.bare) {
+            message.push_front(Frame::empty());
+        }
         self.held = Some((from, message));
     }
 
@@ -161,6 +176,7 @@ impl Inlet {
         if ring {
             effects.credited.push(key);
         }
+        self.bare = peers[key].window.is_bare();
         if dry {
             self.step_out(peers, key, effects);
         }

@@ -72,13 +72,18 @@ impl Rep {
             return None;
         }
         let accepted = match &route.envelope[..] {
+            _ if message.as_message().is_some_and(Message::is_empty) => {
+                // The wire knows no message without frames, and who has asked waits for one.
+                return self.reply(peers, route, &[][..]);
+            }
             [] => peer.out.push_behind_nothing(message),
             envelope => peer.out.push_or_drop(envelope, &message.take()),
         };
         Some((route.key, accepted.ok()?))
     }
 
-    /// The next message that is a request, and the size of its envelope. Others are dropped.
+    /// The next message that is a request, and the size of its envelope: 0 if that is not here, and
+    /// would be an empty frame. Others are dropped.
     fn take(
         &mut self,
         peers: &mut Peers,
@@ -86,6 +91,9 @@ impl Rep {
     ) -> Option<(usize, Message, usize)> {
         loop {
             let (from, message) = self.inlet.take(peers, effects)?;
+            if self.inlet.is_bare() {
+                return Some((from, message, 0));
+            }
             if let Some(count) = measure(&message) {
                 return Some((from, message, count));
             }
@@ -133,6 +141,7 @@ impl Rules for Rep {
     fn recv(&mut self, peers: &mut Peers, effects: &mut Effects) -> Result<Received, Nothing> {
         let (from, mut message, count) = self.take(peers, effects).ok_or(Nothing::Empty)?;
         let (envelope, body) = match count {
+            0 => (Vec::new(), message),
             1 => {
                 message.pop_front();
                 (Vec::new(), message)

@@ -141,7 +141,7 @@ impl Req {
         self.shunned.len() < before
     }
 
-    /// The next message that answers what was asked, with its envelope. Others are dropped.
+    /// The next message that answers what was asked, with its envelope, if that is here. Others are dropped.
     fn take(&mut self, peers: &mut Peers, asked: Asked, effects: &mut Effects) -> Option<Message> {
         // A peer that is lost may be forgotten already, and its key be another's.
         if peers.get(asked.key)?.serial != asked.serial {
@@ -149,7 +149,11 @@ impl Req {
         }
         loop {
             let message = self.inlet.take_from(peers, asked.key, effects)?;
-            if self.is_answer(&message, asked.id) {
+            let good = match self.inlet.is_bare() {
+                true => !self.correlate,
+                false => self.is_answer(&message, asked.id),
+            };
+            if good {
                 return Some(message);
             }
         }
@@ -260,6 +264,7 @@ impl Rules for Req {
             return Err(Nothing::WrongState);
         };
         let answer = self.take(peers, asked, effects);
+        let bare = self.inlet.is_bare();
         if answer.is_none() && !asked.lost {
             return Err(Nothing::Empty);
         }
@@ -267,10 +272,11 @@ impl Rules for Req {
         if asked.lost {
             self.inlet.drain(peers, effects);
         }
-        let message = answer.ok_or(Nothing::PeerLost)?;
-        let mut body = message;
-        for _ in 0..1 + usize::from(self.correlate) {
-            body.pop_front();
+        let mut body = answer.ok_or(Nothing::PeerLost)?;
+        if !bare {
+            for _ in 0..1 + usize::from(self.correlate) {
+                body.pop_front();
+            }
         }
         Ok(Received::plain(asked.key, body))
     }

@@ -76,6 +76,11 @@ impl Stage {
             from_us: Window::new(Arc::clone(&out)),
         };
         self.serials += 1;
+        // Every other peer is one of this process, to which what is said goes bare.
+        let takes_turns = matches!(self.pattern, Pattern::Req(_) | Pattern::Rep(_));
+        for lane in [&out, &received] {
+            lane.join(takes_turns && self.serials % 2 == 0);
+        }
         let key = self.peers.insert(Peer::new(self.serials, out, received));
         if key == self.ends.len() {
             self.ends.push(end);
@@ -118,7 +123,12 @@ impl Stage {
 
     /// The peer sends a message, if its lane has room.
     pub(super) fn give(&mut self, key: usize, message: impl Into<Message>) -> bool {
-        match self.ends[key].to_us.push(&[], &message.into()) {
+        let mut message = message.into();
+        let mut head = Vec::new();
+        if message.len() > 1 && message[0].is_empty() {
+            head.extend(message.pop_front());
+        }
+        match self.ends[key].to_us.push(&head, &message) {
             Ok(accepted) => {
                 if accepted.ring_reader {
                     self.pattern.readable(key);
@@ -135,7 +145,10 @@ impl Stage {
             self.peers[key].out.publish();
         }
         let end = &mut self.ends[key].from_us;
-        let (message, ring) = end.pop();
+        let (mut message, ring) = end.pop();
+        if let (Some(message), true) = (&mut message, end.is_bare()) {
+            message.push_front("");
+        }
         // Makes what the lane counts as queued exact, as it is in a lane of octets.
         end.stats();
         if ring {

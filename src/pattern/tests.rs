@@ -185,7 +185,11 @@ impl Chaos {
     fn send(&mut self) {
         let topic = ["a", "b", "bcd", "x"][self.random.below(4)];
         let promised = self.stage.can_send();
-        let sent = self.stage.send([topic, "body"]);
+        let shortly = self.socket_type == Req && self.random.chance() && self.ask(topic);
+        let sent = match shortly {
+            true => Ok(()),
+            false => self.stage.send([topic, "body"]),
+        };
         self.taken += u64::from(sent.is_ok());
         match self.socket_type {
             Push | Dealer | Pair | Req => assert_eq!(promised, sent.is_ok(), "{sent:?}"),
@@ -194,6 +198,16 @@ impl Chaos {
             Router | Stream => assert!(sent != Err(Refusal::WrongState)),
             _ => assert_eq!(sent, Err(Refusal::WrongState)),
         }
+    }
+
+    /// A REQ asks, if that can be done by the short way.
+    fn ask(&mut self, topic: &str) -> bool {
+        let mut message = Message::from([topic, "body"]);
+        self.stage.act(|pattern, peers, effects| {
+            let pushed = pattern.send_in_turn(peers, &mut message);
+            effects.pushed.extend(pushed);
+            pushed.is_some()
+        })
     }
 
     /// Our application wants what only its type can do.

@@ -46,8 +46,12 @@ pub struct Lane {
 
 /// What a reader finds that wants one message.
 pub(super) enum Only {
-    /// It, and whether the writer must be rung.
-    Taken(Message, bool),
+    Taken {
+        message: Message,
+        bare: bool,
+        /// The writer must be rung.
+        ring: bool,
+    },
     None,
     /// There are others, or more to do.
     OneOfMany,
@@ -68,6 +72,7 @@ impl Lane {
         let inner = Inner {
             queue,
             raw: store == Store::Raw,
+            bare: false,
             hwm: hwm as u64,
             lowered: false,
             conflate,
@@ -96,6 +101,16 @@ impl Lane {
     }
 
     // ---- the writer's side
+
+    /// Its ends are a REQ and a REP, or are not. If so, what stands behind an empty frame goes
+    /// without that, unless something was said already.
+    pub fn join(&self, takes_turns: bool) {
+        let mut inner = self.inner.lock();
+        match takes_turns && inner.written == 0 {
+            true => inner.bare = !inner.conflate,
+            false => inner.dress(),
+        }
+    }
 
     /// Takes in the message made of `head` (an envelope), then `message`.
     ///
@@ -127,7 +142,11 @@ impl Lane {
         if !inner.takes_at_once() {
             return Err(message);
         }
-        Ok(self.rings(inner.accept_whole(message.take_behind_nothing())))
+        let accepted = match inner.bare {
+            true => inner.accept_bare(message.take()),
+            false => inner.accept_whole(message.take_behind_nothing()),
+        };
+        Ok(self.rings(accepted))
     }
 
     /// Takes in a message whatever the mark says: a welcome, a probe, an event of our own.
@@ -299,13 +318,14 @@ impl Lane {
     // ---- the reader's side
 
     /// Moves all messages into `window`, from which `popped` were taken before, and notes in `due`
-    /// which of its pops are timed. If there are none, the reader will be rung.
+    /// which of its pops are timed. Answers whether they are bare; `None` if there are none: then
+    /// the reader will be rung.
     pub(super) fn fill(
         &self,
         window: &mut VecDeque<Message>,
         due: &mut VecDeque<Mark>,
         popped: u64,
-    ) -> bool {
+    ) -> Option<bool> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let Queue::Messages(queue) = &mut inner.queue else {
@@ -314,7 +334,7 @@ impl Lane {
         if queue.is_empty() {
             self.reader_waits.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
-            return false;
+            return None;
         }
         if inner.limits.is_some_and(|limits| limits.keep_newest) {
             // The others may yet give way to newer ones.
@@ -325,7 +345,7 @@ impl Lane {
             window.append(queue);
         }
         inner.hand_marks(due, popped, window.len());
-        true
+        Some(inner.bare)
     }
 
     /// Takes the message that is here, if it is the only one and nothing else is to be done for it,
@@ -347,7 +367,11 @@ impl Lane {
             return Only::None;
         };
         inner.taken = popped + 1 + inner.dropped + inner.lost;
-        Only::Taken(message, inner.lowered && inner.pass_credit())
+        Only::Taken {
+            message,
+            bare: inner.bare,
+            ring: inner.lowered && inner.pass_credit(),
+        }
     }
 
     /// Does the writer hold messages back? Asked by a reader that found nothing: if so, it has the

@@ -23,6 +23,8 @@ pub struct Window {
     /// The pop at which credit is due.
     credit_at: u64,
     step: u64,
+    /// Its messages stand behind an empty frame that is not here.
+    bare: bool,
     /// Each message that is taken is reported, and its octets.
     limited: bool,
     /// The pops that are timed, and when these messages came.
@@ -42,6 +44,7 @@ impl Window {
             until_due: step,
             credit_at: step,
             step,
+            bare: false,
             limited,
             due: VecDeque::new(),
             timed_at: None,
@@ -105,7 +108,12 @@ impl Window {
     pub fn pop_in_turn(&mut self) -> (Option<Message>, bool, bool) {
         if self.messages.is_empty() && self.until_due > 1 {
             return match self.lane.take_only(self.popped) {
-                Only::Taken(message, ring) => {
+                Only::Taken {
+                    message,
+                    bare,
+                    ring,
+                } => {
+                    self.bare = bare;
                     self.popped += 1;
                     self.until_due -= 1;
                     self.timed_at = None;
@@ -122,6 +130,12 @@ impl Window {
         let (message, ring) = self.pop();
         let dry = message.is_none();
         (message, ring, dry)
+    }
+
+    /// Stands the message popped last behind an empty frame that is not here?
+    #[inline]
+    pub fn is_bare(&self) -> bool {
+        self.bare
     }
 
     /// When the message popped last was, if it is one of those that are timed. Told once.
@@ -164,7 +178,8 @@ impl Window {
         if !self.due.is_empty() {
             self.count_down();
         }
-        filled
+        self.bare = filled.unwrap_or(false);
+        filled.is_some()
     }
 
     /// The lane's mark or limits were changed.
@@ -221,7 +236,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipe::Store;
+    use crate::{base::message::Frame, pipe::Store};
 
     #[test]
     fn the_writer_learns_that_all_is_read_before_credit_is_due() {
@@ -235,6 +250,36 @@ mod tests {
         }
         assert_eq!((lane.stats().queued, lane.stats().delivered), (0, 3));
         assert_eq!(lane.room(), 5, "credit comes in steps all the same");
+    }
+
+    #[test]
+    fn what_goes_bare_is_as_it_was_said_once_something_else_is() {
+        let lane = Arc::new(Lane::new(Store::Messages, 0, false));
+        let mut window = Window::new(Arc::clone(&lane));
+        lane.join(true);
+        let nothing = [Frame::empty()];
+        let say = |head: &[Frame], text: &str| lane.push(head, &text.into()).expect("room");
+        say(&nothing, "a");
+        let (message, _, dry) = window.pop_in_turn();
+        assert_eq!((message, dry), (Some("a".into()), true));
+        assert!(window.is_bare());
+        for text in ["b", "c"] {
+            say(&nothing, text);
+        }
+        let (message, _, dry) = window.pop_in_turn();
+        assert_eq!((message, dry), (Some("b".into()), false));
+        say(&nothing, "d");
+        say(&["id".into(), Frame::empty()], "e");
+        assert_eq!(window.pop_in_turn().0, Some("c".into()));
+        assert!(window.is_bare(), "it was here before");
+        for said in [&["", "d"][..], &["id", "", "e"]] {
+            let said = said.iter().copied().collect::<Message>();
+            assert_eq!(window.pop_in_turn().0, Some(said));
+            assert!(!window.is_bare());
+        }
+        assert_eq!(window.pop_in_turn().0, None);
+        let stats = window.stats();
+        assert_eq!((stats.delivered, stats.parts, stats.octets), (5, 11, 7));
     }
 
     #[test]

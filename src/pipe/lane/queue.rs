@@ -17,6 +17,9 @@ pub(super) struct Inner {
     pub(super) queue: Queue,
     /// Octets go without frames around them.
     pub(super) raw: bool,
+    /// Of messages as they are: each stands behind an empty frame that is not here. What a REQ and
+    /// a REP of one process say to each other need not be wrapped and unwrapped.
+    pub(super) bare: bool,
     pub(super) hwm: u64,
     pub(super) lowered: bool,
     pub(super) conflate: bool,
@@ -61,6 +64,7 @@ pub(super) enum Queue {
 impl Inner {
     /// Takes in messages as they are. False if there is no reader any more.
     pub(super) fn take_in(&mut self, batch: &mut VecDeque<Message>) -> bool {
+        self.dress();
         let count = batch.len() as u64;
         self.written += count;
         let more = &mut self.frames_beyond;
@@ -162,7 +166,13 @@ impl Inner {
     #[inline]
     pub(super) fn accept(&mut self, head: &[Frame], message: &Message) -> Accepted {
         if let Queue::Messages(_) = self.queue {
-            return self.accept_whole(wrapped(head, message));
+            return match head {
+                [nothing] if self.bare && nothing.is_empty() => self.accept_bare(message.clone()),
+                _ => {
+                    self.dress();
+                    self.accept_whole(wrapped(head, message))
+                }
+            };
         }
         self.make_way();
         let Queue::Octets { chunks, .. } = &mut self.queue else {
@@ -192,6 +202,23 @@ impl Inner {
         let first = queue.is_empty();
         queue.push_back(message);
         self.accepted(first, 0)
+    }
+
+    /// Takes in what stands behind an empty frame, without that.
+    #[inline]
+    pub(super) fn accept_bare(&mut self, body: Message) -> Accepted {
+        self.frames_beyond += 1;
+        self.accept_whole(body)
+    }
+
+    /// From now on messages are here as they were said.
+    pub(super) fn dress(&mut self) {
+        if let (true, Queue::Messages(queue)) = (self.bare, &mut self.queue) {
+            self.bare = false;
+            queue
+                .iter_mut()
+                .for_each(|body| body.push_front(Frame::empty()));
+        }
     }
 
     /// One more message: with conflation, what waited before it goes.
