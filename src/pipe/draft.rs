@@ -235,8 +235,8 @@ impl Draft {
         }
     }
 
-    /// Takes in a message behind an empty frame, if it goes to a lane of messages at once and
-    /// there is nothing else to it.
+    /// Takes in a message behind an empty frame, if there is nothing else to it: room is known of,
+    /// or it goes to a lane of messages at once.
     ///
     /// # Errors
     /// The message, as it was.
@@ -244,6 +244,10 @@ impl Draft {
     pub fn push_at_once<P: Plain>(&mut self, message: P) -> Result<Accepted, P> {
         match self.way {
             Way::Direct => self.lane.push_at_once(message),
+            Way::Framed if self.credit > 0 => Ok(match message.as_message() {
+                Some(whole) => self.accept(&[Frame::empty()], whole),
+                None => self.accept(&[Frame::empty()], &message.take()),
+            }),
             Way::Framed | Way::Held => Err(message),
         }
     }
