@@ -19,6 +19,7 @@ const SHORT: Duration = Duration::from_millis(10);
 
 const LINGER: i32 = 17;
 const EVENTS: i32 = 15;
+const RCVTIMEO: i32 = 27;
 const ROUTER_MANDATORY: i32 = 33;
 const REQ_CORRELATE: i32 = 52;
 const REQ_RELAXED: i32 = 53;
@@ -87,6 +88,29 @@ fn rep_takes_turns_and_answers_what_it_received_last() {
     rep.send("answer").expect("its turn");
     assert_eq!(number(&rep, EVENTS), 0);
     assert_eq!(req.recv().expect("the answer")[0], "answer");
+}
+
+#[test]
+fn what_comes_soon_is_taken_and_what_is_out_of_turn_refused() {
+    let [rep, req] = pair_of([SocketType::Rep, SocketType::Req], "soon");
+    let text = |received: (Message, _)| received.0[0].as_str().map(str::to_owned).expect("text");
+    for timeout in [-1, 0, 20_000] {
+        for socket in [&rep, &req] {
+            socket.set_option(RCVTIMEO, timeout).expect("a live option");
+        }
+        assert!(matches!(rep.recv_soon_from(), Err(RecvError::Empty)));
+        assert!(matches!(req.recv_late_from(), Err(RecvError::WrongState)));
+        req.send("question").expect("a peer");
+        let question = rep.recv_soon_from().or_else(|_| rep.recv_late_from());
+        assert_eq!(question.map(text), Ok("question".into()));
+        for _ in 0..2 {
+            assert!(matches!(rep.recv_soon_from(), Err(RecvError::WrongState)));
+            assert!(matches!(req.recv_soon_from(), Err(RecvError::Empty)));
+        }
+        rep.send("answer").expect("its turn");
+        let answer = req.recv_soon_from().or_else(|_| req.recv_late_from());
+        assert_eq!(answer.map(text), Ok("answer".into()));
+    }
 }
 
 #[test]

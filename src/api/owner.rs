@@ -43,7 +43,15 @@ impl Drop for Owner {
 /// What comes of looking for a message without standing in line.
 pub(super) enum Soon {
     Done(Result<(), RecvError>),
-    Nothing(Listened),
+    /// Nothing is here yet.
+    Nothing(Waiting),
+}
+
+/// How the rest of a wait is spent.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) until: Option<Time>,
+    pub(super) listened: Listened,
 }
 
 impl Owner {
@@ -148,12 +156,9 @@ impl Owner {
         if self.socket.is_interrupted() {
             return Err(RecvError::Interrupted);
         }
-        let deadline = self.deadline(timeout);
-        match self.recv_soon(deadline, &mut received) {
+        match self.recv_soon(timeout, &mut received) {
             Soon::Done(done) => done?,
-            Soon::Nothing(listened) => {
-                self.recv_late(deadline, listened, false, &mut received)?;
-            }
+            Soon::Nothing(waiting) => self.recv_late(waiting, false, &mut received)?,
         }
         received.ok_or(RecvError::Empty)
     }
@@ -161,36 +166,39 @@ impl Owner {
     /// What has been read already; or, of those who take turns, comes within the short time that a
     /// receiver looks again before it stands in line: they mostly have to wait, others mostly need
     /// not. What is received is some 200 octets, and goes `into` the caller's place.
-    pub(super) fn recv_soon(&self, deadline: Option<Time>, into: &mut Option<Received>) -> Soon {
-        let listened = match self.socket.socket_type().is_lock_step() {
-            true => self.socket.listen(deadline),
-            false => Listened::Called,
-        };
+    pub(super) fn recv_soon(&self, timeout: Option<Duration>, into: &mut Option<Received>) -> Soon {
+        let (mut until, mut listened) = (None, Listened::Called);
+        let takes_turns = self.socket.socket_type().is_lock_step();
+        if takes_turns {
+            until = self.deadline(timeout);
+            listened = self.socket.listen(until);
+        }
         if listened == Listened::Called {
+            listened = Listened::NotAtAll;
             match self.socket.recv_now_into(into) {
-                Err(RecvError::Empty) => return Soon::Nothing(Listened::NotAtAll),
+                Err(RecvError::Empty) => {}
                 done => return Soon::Done(done),
             }
         }
-        Soon::Nothing(listened)
+        if !takes_turns {
+            until = self.deadline(timeout);
+        }
+        Soon::Nothing(Waiting { until, listened })
     }
 
     /// Waits, after [`recv_soon`](Owner::recv_soon) has found nothing. With `signals`, one that
     /// comes meanwhile ends it.
     pub(super) fn recv_late(
         &self,
-        deadline: Option<Time>,
-        listened: Listened,
+        waiting: Waiting,
         signals: bool,
         into: &mut Option<Received>,
     ) -> Result<(), RecvError> {
+        let Waiting { until, listened } = waiting;
         let mut place = Place::default();
         let receives = listened != Listened::InVain;
         let attempt = |waker: &Waker| self.socket.poll_recv_into(&mut place, waker, into);
-        match self
-            .socket
-            .block_hearing(deadline, receives, signals, attempt)
-        {
+        match self.socket.block_hearing(until, receives, signals, attempt) {
             Ok(done) => done,
             Err(why) => {
                 self.socket.leave_recv(&mut place);

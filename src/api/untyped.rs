@@ -16,7 +16,7 @@ use super::{
     context::Context,
     interrupt::Interrupter,
     monitor::Monitor,
-    owner::{Owner, Soon},
+    owner::{Owner, Soon, Waiting},
     proxy::Proxy,
     router::framed,
 };
@@ -31,7 +31,6 @@ use crate::{
         socket_type::SocketType,
         stats::SocketStats,
         sync::Ordering,
-        time::Time,
     },
     core::{self, Listened, PeerState, Place, To},
     pattern::Received,
@@ -450,38 +449,34 @@ impl Socket {
         if self.owner.socket.is_interrupted() {
             return Err(RecvError::Interrupted);
         }
-        let deadline = self.owner.deadline(timeout);
-        match self.recv_soon(deadline, into) {
+        match self.recv_soon(timeout, into) {
             Soon::Done(done) => done,
-            Soon::Nothing(listened) => self.recv_late(deadline, listened, into),
+            Soon::Nothing(waiting) => self.recv_late(waiting, into),
         }
     }
 
     /// As [`Owner::recv_soon`]. A REQ whose peer is gone goes on waiting.
-    fn recv_soon(&self, deadline: Option<Time>, into: &mut Option<Received>) -> Soon {
+    fn recv_soon(&self, timeout: Option<Duration>, into: &mut Option<Received>) -> Soon {
         if let Err(wrong) = self.check_recv() {
             return Soon::Done(Err(wrong));
         }
-        if self.is_lost() {
-            return Soon::Nothing(Listened::NotAtAll);
-        }
-        match self.owner.recv_soon(deadline, into) {
-            Soon::Done(Err(RecvError::PeerLost)) => {
-                self.turn.lost.store(true, Ordering::Relaxed);
-                Soon::Nothing(Listened::NotAtAll)
+        if !self.is_lost() {
+            match self.owner.recv_soon(timeout, into) {
+                Soon::Done(Err(RecvError::PeerLost)) => {
+                    self.turn.lost.store(true, Ordering::Relaxed);
+                }
+                soon => return soon,
             }
-            soon => soon,
         }
+        Soon::Nothing(Waiting {
+            until: self.owner.deadline(timeout),
+            listened: Listened::NotAtAll,
+        })
     }
 
-    fn recv_late(
-        &self,
-        deadline: Option<Time>,
-        listened: Listened,
-        into: &mut Option<Received>,
-    ) -> Result<(), RecvError> {
+    fn recv_late(&self, waiting: Waiting, into: &mut Option<Received>) -> Result<(), RecvError> {
         if !self.is_lost() {
-            match self.owner.recv_late(deadline, listened, true, into) {
+            match self.owner.recv_late(waiting, true, into) {
                 Err(RecvError::PeerLost) => self.turn.lost.store(true, Ordering::Relaxed),
                 done => return done,
             }
@@ -490,7 +485,7 @@ impl Socket {
         let socket = &self.owner.socket;
         let mut place = Place::default();
         let closed = |waker: &Waker| socket.poll_peers(&mut place, waker, |_, _| false);
-        let waited = socket.block_hearing(deadline, false, true, closed);
+        let waited = socket.block_hearing(waiting.until, false, true, closed);
         socket.leave_change(&mut place);
         Err(match waited {
             Ok(_) => RecvError::Closed,

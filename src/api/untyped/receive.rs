@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Socket, Soon};
+use super::{Socket, Soon, Waiting};
 use crate::{
     base::{error::RecvError, event::PeerInfo, message::Message},
     core::{InPlace, Listened},
@@ -30,14 +30,14 @@ impl Socket {
     /// # Errors
     /// As [`try_recv`](Socket::try_recv).
     pub fn recv_soon_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        let socket = &self.owner.socket;
-        let timeout = socket.recv_timeout();
-        let takes_turns = self.socket_type().is_lock_step();
-        if socket.is_interrupted() || (takes_turns && timeout == Some(Duration::ZERO)) {
+        let timeout = self.owner.socket.recv_timeout();
+        let hurries = timeout == Some(Duration::ZERO) || self.owner.socket.is_interrupted();
+        if self.socket_type().is_lock_step() && hurries {
+            self.check_recv()?;
             return Err(RecvError::Empty);
         }
         let mut received = None;
-        match self.recv_soon(self.owner.deadline(timeout), &mut received) {
+        match self.recv_soon(timeout, &mut received) {
             Soon::Done(done) => done?,
             Soon::Nothing(_) => return Err(RecvError::Empty),
         }
@@ -50,14 +50,17 @@ impl Socket {
     /// # Errors
     /// The same.
     pub fn recv_late_from(&self) -> Result<(Message, Option<Arc<PeerInfo>>), RecvError> {
-        let mut received = None;
         let socket = &self.owner.socket;
-        let deadline = self.owner.deadline(socket.recv_timeout());
-        let listened = match self.socket_type().is_lock_step() && !socket.is_on_network() {
-            true => Listened::InVain,
-            false => Listened::NotAtAll,
+        let takes_turns = self.socket_type().is_lock_step();
+        let waiting = Waiting {
+            until: self.owner.deadline(socket.recv_timeout()),
+            listened: match takes_turns && !socket.is_on_network() {
+                true => Listened::InVain,
+                false => Listened::NotAtAll,
+            },
         };
-        self.recv_late(deadline, listened, &mut received)?;
+        let mut received = None;
+        self.recv_late(waiting, &mut received)?;
         self.told(received)
     }
 
