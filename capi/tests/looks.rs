@@ -198,8 +198,7 @@ fn a_monitor_tells_how_a_connection_came_and_went() {
     for pair in [of_push, of_pull] {
         assert_eq!(event(pair).0, 0x1000, "both have shaken hands");
     }
-    // SAFETY: a handle.
-    unsafe { assert_eq!(zmq_close(push), 0) };
+    stage.close(push);
     let (disconnected, whose, _) = event(of_pull);
     assert_eq!((disconnected, whose), (0x0200, ours));
     let last = loop {

@@ -274,8 +274,7 @@ fn a_descriptor_that_listens_is_given_away() {
     assert_eq!(parts(stream).len(), 2, "who came");
     assert_eq!(parts(stream)[1], b"hello");
     // Nobody has it but the library: when that stops, so does the listening.
-    // SAFETY: a handle.
-    unsafe { assert_eq!(zmq_close(stream), 0) };
+    stage.close(stream);
     peer.read_to_end(&mut Vec::new()).expect("it is closed");
     let refused = (0..1000).any(|_| TcpStream::connect(at).is_err());
     assert!(refused, "somebody listens still");
@@ -466,8 +465,7 @@ fn each_option_is_taken_by_the_types_that_libzmq_lets_have_it() {
                     let same = *number == 76 || kept.starts_with(value);
                     assert!(same, "{why}: {kept:?}");
                 }
-                // SAFETY: a handle, which is closed twice then: the stage does not mind.
-                unsafe { zmq_close(socket) };
+                stage.close(socket);
             }
         }
     }
@@ -575,8 +573,7 @@ fn a_name_may_begin_with_a_zero() {
                 assert_eq!(send(router, "", SNDMORE), 0);
                 assert_eq!(send(router, "yo", 0), 2);
                 assert_eq!(parts(peer).last().map(Vec::as_slice), Some(&b"yo"[..]));
-                // SAFETY: handles.
-                unsafe { assert_eq!((zmq_close(peer), zmq_close(router)), (0, 0)) };
+                [peer, router].into_iter().for_each(|it| stage.close(it));
             }
         }
         // Who is connected to may have a name of any length.
@@ -591,8 +588,7 @@ fn a_name_may_begin_with_a_zero() {
             assert_eq!(recv(dealer, 0).as_deref(), Ok(&b"yo"[..]));
             assert_eq!(send(dealer, "hi", 0), 2);
             assert_eq!(parts(router), [name, b"hi"]);
-            // SAFETY: handles.
-            unsafe { assert_eq!((zmq_close(dealer), zmq_close(router)), (0, 0)) };
+            [dealer, router].into_iter().for_each(|it| stage.close(it));
         }
     }
 }

@@ -87,6 +87,16 @@ impl Stage {
         socket
     }
 
+    /// Closes one of its sockets before its own end. Not to be closed once more there: in a process
+    /// that has made many, its handle may stand for somebody else's socket by then.
+    pub fn close(&mut self, socket: *mut c_void) {
+        let before = self.sockets.len();
+        self.sockets.retain(|ours| *ours != socket);
+        assert!(self.sockets.len() < before, "a socket of this stage");
+        // SAFETY: a handle, which nobody else closes.
+        assert_eq!(unsafe { zmq_close(socket) }, 0);
+    }
+
     /// Two sockets, the first bound and the second connected to wherever that is.
     pub fn pair(&mut self, kinds: [c_int; 2], at: &str) -> [*mut c_void; 2] {
         let [bound, connected] = kinds.map(|kind| self.socket(kind));
