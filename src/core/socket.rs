@@ -71,7 +71,7 @@ pub struct Socket {
     pub(super) wanted: AtomicBool,
     /// The poll set is out of the reactor's hands: see [`lease`](super::lease).
     pub(super) leased: AtomicBool,
-    /// Waits that have begun under a lease, ever; and how many the reactor has seen.
+    /// Waits that have begun under a lease, and turns in passing, ever; and how many the reactor has seen.
     pub(super) lease_uses: AtomicU64,
     pub(super) lease_seen: AtomicU64,
     /// The reactor has stopped checking the lease.
